@@ -1,0 +1,33 @@
+"""The only place that makes boto3 clients.
+
+Credentials, endpoints and the region come from the standard AWS settings, so that the same code speaks to AWS and to
+the local cloud.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.session
+
+_TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60}
+
+
+@functools.cache
+def session() -> boto3.session.Session:
+    """The process's session: one set of credentials, refreshed in one place."""
+    return boto3.session.Session()
+
+
+def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any:
+    """A client. `attempts` are all tries together; 1 for calls that must never be sent twice, such as launches."""
+    config = botocore.config.Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=32,
+        user_agent_appid="aws-parallelizer",
+        **_TIMEOUTS,
+    )
+    return session().client(service, region_name=region, config=config)

@@ -1,0 +1,163 @@
+"""The ledger: each task's row, found without a scan by key, by state, by age.
+
+Rows of a job lie in SHARDS partitions `task#<job>#<shard>` under their keys; the index has them by
+`<job>#<state>#<shard>` in the order of `since`, the time of their last change of state. The numbers by state are counted
+from the index, so they cannot drift from the rows.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from aws_parallelizer.aws.dynamodb import Document, Key, Table
+from aws_parallelizer.core import keys, task
+from aws_parallelizer.core.errors import NotFound
+from aws_parallelizer.core.outcome import State
+from aws_parallelizer.core.task import Task
+
+PAGE = 100
+_PARALLEL = 8  # queries at once: one for each shard
+
+
+class Page(NamedTuple):
+    """Some tasks, and the token for the following ones; an empty token = no more."""
+
+    tasks: list[Task]
+    next: str
+
+
+class Ledger:
+    """The rows of all jobs' tasks in one table. Raises what `Table` raises."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    @property
+    def table_name(self) -> str:
+        """The DynamoDB table's name, as user data gives it to workers."""
+        return self._table.name
+
+    def get(self, job: str, key: str) -> Task:
+        """One task; raises NotFound."""
+        found = self._table.get(_key(job, key))
+        if found is None:
+            raise NotFound(f"job {job} has no task {key!r}")
+        return _task(found)
+
+    def get_many(self, job: str, wanted: Iterable[str]) -> dict[str, Task]:
+        """Those tasks of the wanted keys that there are."""
+        found = self._table.get_many(_key(job, key) for key in wanted)
+        return {at.sort: _task(document) for at, document in found.items()}
+
+    def write(self, tasks: Sequence[Task]) -> list[Task | None]:
+        """Write each row if its version still stands: the row as stored, or None where another writer came first."""
+        written = self._table.write([_document(row) for row in tasks])
+        return [
+            msgspec.structs.replace(row, version=row.version + 1) if taken else None
+            for row, taken in zip(tasks, written, strict=True)
+        ]
+
+    def counts(self, job: str) -> dict[State, int]:
+        """How many tasks there are in each state."""
+        cells = [(state, shard) for state in State for shard in range(keys.SHARDS)]
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            numbers = list(
+                pool.map(lambda cell: self._table.count_in_state(_state(job, *cell)), cells)
+            )
+        totals = dict.fromkeys(State, 0)
+        for (state, _), number in zip(cells, numbers, strict=True):
+            totals[state] += number
+        return totals
+
+    def has_any(self, job: str, states: Iterable[State]) -> bool:
+        """Whether there is a task in one of the states."""
+        return any(True for _ in self.in_states(job, states, limit=1))
+
+    def in_states(
+        self, job: str, states: Iterable[State], *, until: datetime | None = None, limit: int | None = None
+    ) -> Iterator[str]:
+        """Keys of tasks in the states since `until` or earlier; at most `limit` of each state and shard."""
+        last = _iso(until) if until else ""
+        for state in states:
+            for shard in range(keys.SHARDS):
+                for at, _ in self._table.in_state(_state(job, state, shard), until=last, limit=limit):
+                    yield at.sort
+
+    def page(
+        self, job: str, *, state: State | None = None, prefix: str = "", next: str = "", limit: int = PAGE
+    ) -> Page:
+        """Up to `limit` tasks in a fixed order, of a state or of all, with keys under `prefix`. ValueError: bad `next`."""
+        shard, after = _read_token(next)
+        found: list[Task] = []
+        while shard < keys.SHARDS:
+            part = self._shard_page(job, shard, prefix=prefix, after=after, limit=limit)
+            for row in part:
+                after = row.key
+                if state in (None, row.state):
+                    found.append(row)
+                if len(found) == limit:
+                    return Page(found, _token(shard, after))
+            if len(part) < limit:
+                shard, after = shard + 1, ""
+        return Page(found, "")
+
+    def purge(self, job: str) -> int:
+        """Remove up to a few thousand of the job's rows; how many. Call until 0."""
+        removed = 0
+        for shard in range(keys.SHARDS):
+            for document in self._table.partition(_partition(job, shard), limit=500):
+                removed += self._table.delete(document)
+        return removed
+
+    def _shard_page(self, job: str, shard: int, *, prefix: str, after: str, limit: int) -> list[Task]:
+        documents = self._table.partition(_partition(job, shard), begins=prefix, after=after, limit=limit)
+        return [_task(document) for document in documents]
+
+
+def _partition(job: str, shard: int) -> str:
+    return f"task#{job}#{shard}"
+
+
+def _key(job: str, key: str) -> Key:
+    return Key(_partition(job, keys.shard(key)), key)
+
+
+def _state(job: str, state: State, shard: int) -> str:
+    return f"{job}#{state}#{shard}"
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _document(row: Task) -> Document:
+    return Document(
+        key=_key(row.job, row.key),
+        version=row.version,
+        text=task.encode(row).decode(),
+        state=_state(row.job, row.state, keys.shard(row.key)),
+        since=_iso(row.since),
+    )
+
+
+def _task(document: Document) -> Task:
+    return msgspec.structs.replace(task.decode(document.text), version=document.version)
+
+
+def _token(shard: int, after: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((shard, after))).decode()
+
+
+def _read_token(token: str) -> tuple[int, str]:
+    if not token:
+        return 0, ""
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[int, str])
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise ValueError("next is not a token that an earlier page gave") from error

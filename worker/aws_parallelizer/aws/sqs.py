@@ -1,0 +1,125 @@
+"""A work queue: batches in, batches out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+log = logging.getLogger(__name__)
+
+BATCH = 10  # SQS takes ten entries a call
+MAX_VISIBILITY_SECONDS = 43200  # counted from the receive, not from the last renewal
+
+
+class Received(NamedTuple):
+    """One message in our hands until its lease runs out. `receives` counts this one too."""
+
+    body: str
+    handle: str
+    message_id: str
+    receives: int
+
+
+class Counts(NamedTuple):
+    """SQS's approximate numbers of messages."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def total(self) -> int:
+        """All messages, whatever their state."""
+        return self.visible + self.in_flight + self.delayed
+
+
+class Queue:
+    """One SQS queue. Every method raises botocore's ClientError or BotoCoreError."""
+
+    def __init__(self, client: Any, *, url: str) -> None:
+        self._client = client
+        self.url = url
+
+    def receive(self, limit: int, *, wait_seconds: int, lease_seconds: int | None = None) -> list[Received]:
+        """Up to `limit` (at most 10) messages, after a long poll; leased for the queue's span or `lease_seconds`."""
+        lease = {} if lease_seconds is None else {"VisibilityTimeout": lease_seconds}
+        answer = self._client.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=min(limit, BATCH),
+            WaitTimeSeconds=wait_seconds,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            **lease,
+        )
+        return [
+            Received(
+                body=message["Body"],
+                handle=message["ReceiptHandle"],
+                message_id=message["MessageId"],
+                receives=int(message["Attributes"]["ApproximateReceiveCount"]),
+            )
+            for message in answer.get("Messages", [])
+        ]
+
+    def send(self, bodies: Sequence[str]) -> list[bool]:
+        """Send each body; for each, whether the queue has it."""
+        return self._batched(self._client.send_message_batch, [{"MessageBody": body} for body in bodies])
+
+    def delete(self, handles: Sequence[str]) -> list[bool]:
+        """Delete by receipt handle; for each, whether it is gone. A handle that is stale is gone for its bearer."""
+        return self._batched(
+            self._client.delete_message_batch,
+            [{"ReceiptHandle": handle} for handle in handles],
+            settled=("ReceiptHandleIsInvalid", "InvalidParameterValue"),
+        )
+
+    def extend(self, leases: Mapping[str, int]) -> dict[str, bool]:
+        """Set how many seconds from now each handle's message stays invisible; for each, whether the lease holds."""
+        entries = [
+            {"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in leases.items()
+        ]
+        return dict(
+            zip(leases, self._batched(self._client.change_message_visibility_batch, entries), strict=True)
+        )
+
+    def counts(self) -> Counts:
+        """How many messages there are; approximate, as SQS says."""
+        attributes = self._client.get_queue_attributes(
+            QueueUrl=self.url,
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            ],
+        )["Attributes"]
+        return Counts(
+            visible=int(attributes["ApproximateNumberOfMessages"]),
+            in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+            delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
+        )
+
+    def _batched(
+        self,
+        call: Callable[..., dict[str, Any]],
+        entries: Sequence[dict[str, Any]],
+        *,
+        settled: Sequence[str] = (),
+    ) -> list[bool]:
+        taken = [False] * len(entries)
+        for start in range(0, len(entries), BATCH):
+            chunk = entries[start : start + BATCH]
+            numbered = [{"Id": str(start + i), **entry} for i, entry in enumerate(chunk)]
+            answer = call(QueueUrl=self.url, Entries=numbered)
+            for number in _accepted(answer, settled):
+                taken[number] = True
+        return taken
+
+
+def _accepted(answer: Mapping[str, Any], settled: Sequence[str]) -> Iterator[int]:
+    for entry in answer.get("Successful", []):
+        yield int(entry["Id"])
+    for entry in answer.get("Failed", []):
+        if entry["Code"] in settled:
+            yield int(entry["Id"])
+        else:
+            log.warning("SQS refused entry %s: %s %s", entry["Id"], entry["Code"], entry.get("Message"))

@@ -1,0 +1,255 @@
+"""A task's row in the ledger, and every way in which it may change.
+
+    (none) ──enqueue──> queued ──claim──> running ──> done | failed | skipped
+                          ^                  │
+                          └── retry, interrupted, newer object, sent anew
+
+Pure: each function takes the row as it was read and returns the row to write, or None where nothing is to change. The
+writer makes each write conditional on `version`, so that of two writers who read the same row one is refused and
+must read again: a worker that lost its lease cannot overwrite a later result.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from aws_parallelizer.core.message import Message
+from aws_parallelizer.core.outcome import OPEN, Outcome, State
+
+LAST_OUTPUT_BYTES = 4096
+MAX_ROW_BYTES = 380_000  # a DynamoDB item has at most 400 KB, its keys included
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One stored output. `checksum` is `sha256:<hex>` of its bytes."""
+
+    key: str
+    size: int
+    checksum: str
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A task's row. Times are UTC. `version` counts its writes, 0 = not yet stored."""
+
+    job: str
+    key: str
+    bucket: str
+    etag: str
+    size: int
+    state: State
+    since: datetime
+    enqueued: datetime
+    sequencer: str = ""
+    generation: int = 1
+    attempts: int = 0
+    reclaims: int = 0
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    instance: str = ""
+    environment: str = ""
+    message_id: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+    seconds: float | None = None
+    last_output: str = ""
+    outputs: tuple[Output, ...] = ()
+    outputs_omitted: int = 0
+    log_key: str = ""
+    version: int = 0
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt came to, as the worker reports it."""
+
+    outcome: Outcome
+    reason: str = ""
+    exit_code: int | None = None
+    seconds: float | None = None
+    last_output: str = ""
+    outputs: tuple[Output, ...] = ()
+    log_key: str = ""
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Run it: this row is written first."""
+
+    task: Task
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """Delete the message: the work that it stands for is done, gone, or in another message's hands."""
+
+    why: str
+
+
+Claim = Start | Drop
+
+
+def _sequence(text: str) -> str:
+    # S3's sequencers are hexadecimal of unequal lengths and compare after padding on the right:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    return text.upper().ljust(64, "0")
+
+
+def enqueue(row: Task | None, message: Message, *, sequencer: str, now: datetime) -> Task | None:
+    """The row after S3 told of an object, or None where the ledger knows of it already.
+
+    `sequencer` is the event's, empty when the object was found by listing.
+    """
+    if row is None:
+        return _queued(message, sequencer=sequencer, now=now)
+    if row.etag == message.etag and row.bucket == message.bucket:
+        return None
+    if sequencer and row.sequencer and _sequence(sequencer) <= _sequence(row.sequencer):
+        return None
+    fresh = _queued(message, sequencer=sequencer or row.sequencer, now=now)
+    return msgspec.structs.replace(fresh, generation=row.generation + 1, version=row.version)
+
+
+def _queued(message: Message, *, sequencer: str, now: datetime) -> Task:
+    return Task(
+        job=message.job,
+        key=message.key,
+        bucket=message.bucket,
+        etag=message.etag,
+        size=message.size,
+        state=State.QUEUED,
+        since=now,
+        enqueued=now,
+        sequencer=sequencer,
+    )
+
+
+def enqueue_again(row: Task | None, message: Message, *, now: datetime) -> Task | None:
+    """The row after a person asked to enqueue the object: new, changed and failed ones; None for all others."""
+    if row is not None and row.state in (State.FAILED, State.SKIPPED) and row.etag == message.etag:
+        fresh = _queued(message, sequencer=row.sequencer, now=now)
+        return msgspec.structs.replace(fresh, generation=row.generation, version=row.version)
+    return enqueue(row, message, sequencer="", now=now)
+
+
+def skip(row: Task | None, message: Message, *, sequencer: str, reason: str, now: datetime) -> Task | None:
+    """The row of an object that a job's filter keeps out of the queue; None where it is there already."""
+    fresh = enqueue(row, message, sequencer=sequencer, now=now)
+    if fresh is None:
+        return None
+    return msgspec.structs.replace(fresh, state=State.SKIPPED, reason=reason, finished=now)
+
+
+def send_anew(row: Task, *, now: datetime) -> Task:
+    """The row of an open task whose message the queue has lost: queued again, free for any worker."""
+    lost = row.state == State.RUNNING
+    return msgspec.structs.replace(
+        row,
+        state=State.QUEUED,
+        since=now,
+        message_id="",
+        outcome=Outcome.INTERRUPTED if lost else row.outcome,
+        reclaims=row.reclaims + lost,
+    )
+
+
+def dead_letter(row: Task, *, receives: int, now: datetime) -> Task | None:
+    """The row of a task whose message was received too often without an end; None if it has ended."""
+    if row.state not in OPEN:
+        return None
+    return msgspec.structs.replace(
+        row,
+        state=State.FAILED,
+        since=now,
+        finished=now,
+        outcome=Outcome.INFRASTRUCTURE,
+        reason=f"its worker was lost again and again: received {receives} times and never ended",
+    )
+
+
+def claim(
+    row: Task | None, message: Message, *, message_id: str, instance: str, environment: str, now: datetime
+) -> Claim:
+    """Whether the bearer of `message` is to run it.
+
+    A row that runs under the same message was left by a worker whose lease ran out: it is taken over. A row that runs
+    under another message is that one's business, and that one comes back if its bearer dies.
+    """
+    if row is None:
+        row = _queued(message, sequencer="", now=now)
+    if message.etag and row.etag != message.etag:
+        return Drop("a newer object has taken its place")
+    if row.state not in OPEN:
+        return Drop(f"it is {row.state} already")
+    if row.state == State.RUNNING and row.message_id != message_id:
+        return Drop("another message of this task is being worked on")
+    return Start(
+        msgspec.structs.replace(
+            row,
+            state=State.RUNNING,
+            since=now,
+            started=now,
+            finished=None,
+            seconds=None,
+            exit_code=None,
+            instance=instance,
+            environment=environment,
+            message_id=message_id,
+            reclaims=row.reclaims + (row.state == State.RUNNING),
+        )
+    )
+
+
+def end(row: Task, ended: Ended, *, max_attempts: int, now: datetime) -> Task:
+    """The row after an attempt: done, skipped, failed for good, or queued for the next attempt."""
+    counted = ended.outcome not in (Outcome.INTERRUPTED, Outcome.INPUT_MISSING)
+    attempts = row.attempts + counted
+    state = _state_after(ended.outcome, attempts=attempts, max_attempts=max_attempts)
+    return msgspec.structs.replace(
+        row,
+        state=state,
+        since=now,
+        attempts=attempts,
+        reclaims=row.reclaims + (ended.outcome == Outcome.INTERRUPTED),
+        outcome=ended.outcome,
+        exit_code=ended.exit_code,
+        reason=ended.reason,
+        seconds=ended.seconds,
+        last_output=ended.last_output,
+        outputs=ended.outputs,
+        outputs_omitted=0,
+        log_key=ended.log_key,
+        finished=now,
+    )
+
+
+def _state_after(outcome: Outcome, *, attempts: int, max_attempts: int) -> State:
+    if outcome == Outcome.DONE:
+        return State.DONE
+    if outcome == Outcome.INPUT_MISSING:
+        return State.SKIPPED
+    if outcome == Outcome.INTERRUPTED or attempts < max_attempts:
+        return State.QUEUED
+    return State.FAILED
+
+
+def encode(task: Task) -> bytes:
+    """The row as JSON. Outputs that would make it too large are counted in `outputs_omitted` instead."""
+    encoded = msgspec.json.encode(task)
+    while len(encoded) > MAX_ROW_BYTES and task.outputs:
+        kept = task.outputs[: len(task.outputs) // 2]
+        omitted = task.outputs_omitted + len(task.outputs) - len(kept)
+        task = msgspec.structs.replace(task, outputs=kept, outputs_omitted=omitted)
+        encoded = msgspec.json.encode(task)
+    return encoded
+
+
+def decode(encoded: str | bytes) -> Task:
+    """The row that `encode` wrote."""
+    return msgspec.json.decode(encoded, type=Task)
+
+
+def retry_delay(task: Task) -> timedelta:
+    """How long a task that `end` queued again stays invisible: nothing after an interruption, else doubling from 1 s."""
+    if task.outcome == Outcome.INTERRUPTED:
+        return timedelta(0)
+    return timedelta(seconds=min(60, 2 ** (task.attempts - 1)))
