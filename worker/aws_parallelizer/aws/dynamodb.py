@@ -127,7 +127,9 @@ class Table:
         for item in itertools.islice(_items(pages), limit):
             yield _document(item)
 
-    def in_state(self, state: str, *, until: str = "", limit: int | None = None) -> Iterator[tuple[Key, str]]:
+    def in_state(
+        self, state: str, *, until: str = "", limit: int | None = None
+    ) -> Iterator[tuple[Key, str]]:
         """(key, since) of the documents of an index state, oldest first, `since` at most `until`."""
         condition, values = "#state = :state", {":state": {"S": state}}
         if until:
@@ -160,7 +162,9 @@ class Table:
     def _insert(self, document: Document) -> bool:
         try:
             self._client.put_item(
-                TableName=self.name, Item=_item(document), ConditionExpression="attribute_not_exists(pk)"
+                TableName=self.name,
+                Item=_item(document),
+                ConditionExpression="attribute_not_exists(pk)",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False  # it is there already: the caller reads it and decides anew
@@ -181,7 +185,9 @@ class Table:
                 if code in _PASSING:
                     again.append(i)
                 elif code and code != "ConditionalCheckFailed":
-                    raise Unwritten(f"{documents[i].key}: {code} {response['Error'].get('Message')}")
+                    raise Unwritten(
+                        f"{documents[i].key}: {code} {response['Error'].get('Message')}"
+                    )
             if not again:
                 return
             left = again
@@ -233,7 +239,9 @@ def _item_key(key: Key) -> dict[str, Any]:
 
 
 def _item(document: Document) -> dict[str, Any]:
-    indexed = {"state": {"S": document.state}, "since": {"S": document.since}} if document.state else {}
+    indexed = (
+        {"state": {"S": document.state}, "since": {"S": document.since}} if document.state else {}
+    )
     return {
         **_item_key(document.key),
         "version": {"N": str(document.version + 1)},

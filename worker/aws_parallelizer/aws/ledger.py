@@ -80,17 +80,30 @@ class Ledger:
         return any(True for _ in self.in_states(job, states, limit=1))
 
     def in_states(
-        self, job: str, states: Iterable[State], *, until: datetime | None = None, limit: int | None = None
+        self,
+        job: str,
+        states: Iterable[State],
+        *,
+        until: datetime | None = None,
+        limit: int | None = None,
     ) -> Iterator[str]:
         """Keys of tasks in the states since `until` or earlier; at most `limit` of each state and shard."""
         last = _iso(until) if until else ""
         for state in states:
             for shard in range(keys.SHARDS):
-                for at, _ in self._table.in_state(_state(job, state, shard), until=last, limit=limit):
+                for at, _ in self._table.in_state(
+                    _state(job, state, shard), until=last, limit=limit
+                ):
                     yield at.sort
 
     def page(
-        self, job: str, *, state: State | None = None, prefix: str = "", next: str = "", limit: int = PAGE
+        self,
+        job: str,
+        *,
+        state: State | None = None,
+        prefix: str = "",
+        next: str = "",
+        limit: int = PAGE,
     ) -> Page:
         """Up to `limit` tasks in a fixed order, of a state or of all, with keys under `prefix`. ValueError: bad `next`."""
         shard, after = _read_token(next)
@@ -115,8 +128,12 @@ class Ledger:
                 removed += self._table.delete(document)
         return removed
 
-    def _shard_page(self, job: str, shard: int, *, prefix: str, after: str, limit: int) -> list[Task]:
-        documents = self._table.partition(_partition(job, shard), begins=prefix, after=after, limit=limit)
+    def _shard_page(
+        self, job: str, shard: int, *, prefix: str, after: str, limit: int
+    ) -> list[Task]:
+        documents = self._table.partition(
+            _partition(job, shard), begins=prefix, after=after, limit=limit
+        )
         return [_task(document) for document in documents]
 
 

@@ -41,7 +41,9 @@ class Queue:
         self._client = client
         self.url = url
 
-    def receive(self, limit: int, *, wait_seconds: int, lease_seconds: int | None = None) -> list[Received]:
+    def receive(
+        self, limit: int, *, wait_seconds: int, lease_seconds: int | None = None
+    ) -> list[Received]:
         """Up to `limit` (at most 10) messages, after a long poll; leased for the queue's span or `lease_seconds`."""
         lease = {} if lease_seconds is None else {"VisibilityTimeout": lease_seconds}
         answer = self._client.receive_message(
@@ -63,7 +65,9 @@ class Queue:
 
     def send(self, bodies: Sequence[str]) -> list[bool]:
         """Send each body; for each, whether the queue has it."""
-        return self._batched(self._client.send_message_batch, [{"MessageBody": body} for body in bodies])
+        return self._batched(
+            self._client.send_message_batch, [{"MessageBody": body} for body in bodies]
+        )
 
     def delete(self, handles: Sequence[str]) -> list[bool]:
         """Delete by receipt handle; for each, whether it is gone. A handle that is stale is gone for its bearer."""
@@ -76,10 +80,15 @@ class Queue:
     def extend(self, leases: Mapping[str, int]) -> dict[str, bool]:
         """Set how many seconds from now each handle's message stays invisible; for each, whether the lease holds."""
         entries = [
-            {"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle, seconds in leases.items()
+            {"ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for handle, seconds in leases.items()
         ]
         return dict(
-            zip(leases, self._batched(self._client.change_message_visibility_batch, entries), strict=True)
+            zip(
+                leases,
+                self._batched(self._client.change_message_visibility_batch, entries),
+                strict=True,
+            )
         )
 
     def counts(self) -> Counts:
@@ -122,4 +131,6 @@ def _accepted(answer: Mapping[str, Any], settled: Sequence[str]) -> Iterator[int
         if entry["Code"] in settled:
             yield int(entry["Id"])
         else:
-            log.warning("SQS refused entry %s: %s %s", entry["Id"], entry["Code"], entry.get("Message"))
+            log.warning(
+                "SQS refused entry %s: %s %s", entry["Id"], entry["Code"], entry.get("Message")
+            )

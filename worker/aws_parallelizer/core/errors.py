@@ -1,13 +1,13 @@
 """Every error that this library raises on purpose.
 
-    ParallelizerError
-    ├── ParameterError        a job's parameters are not allowed
-    ├── MessageError          a queue message is not one of ours
-    ├── KeyRefused            an object key cannot become a path below a folder
-    ├── BadOutput             a program named an output that it may not have
-    ├── EnvironmentRefused    the environment zip cannot be used
-    ├── Conflict              what was asked for contradicts what is there
-    └── NotFound              what was asked for is not there
+ParallelizerError
+├── ParameterError        a job's parameters are not allowed
+├── MessageError          a queue message is not one of ours
+├── KeyRefused            an object key cannot become a path below a folder
+├── BadOutput             a program named an output that it may not have
+├── EnvironmentRefused    the environment zip cannot be used
+├── Conflict              what was asked for contradicts what is there
+└── NotFound              what was asked for is not there
 """
 
 from __future__ import annotations

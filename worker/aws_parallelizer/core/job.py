@@ -95,7 +95,8 @@ def _loops(name: str, own: Parameters) -> Iterator[Problem]:
 def _clashes(own: Parameters, other: Job) -> Iterator[Problem]:
     theirs = other.parameters
     if own.input_bucket == theirs.input_bucket and (
-        _under(own.input_prefix, theirs.input_prefix) or _under(theirs.input_prefix, own.input_prefix)
+        _under(own.input_prefix, theirs.input_prefix)
+        or _under(theirs.input_prefix, own.input_prefix)
     ):
         yield Problem(
             "inputPrefix",

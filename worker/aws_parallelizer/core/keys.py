@@ -41,7 +41,9 @@ def output_key(key: str, *, input_prefix: str, output_prefix: str, name: str) ->
     try:
         length = len(full.encode())
     except UnicodeEncodeError as error:
-        raise BadOutput(f"output name {name!r:.100} is not UTF-8, so no S3 key can hold it") from error
+        raise BadOutput(
+            f"output name {name!r:.100} is not UTF-8, so no S3 key can hold it"
+        ) from error
     if length > 1024:
         raise BadOutput(f"output key {full!r:.100}... has {length} bytes; S3 takes 1,024")
     return full
@@ -51,7 +53,9 @@ def below(folder: Path, key: str) -> Path:
     """The path for `key` below `folder`; raises KeyRefused where it would lie elsewhere or cannot be a file."""
     parts = key.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise KeyRefused(f"key {key!r:.200} cannot be a file below {folder}: an empty, . or .. part")
+        raise KeyRefused(
+            f"key {key!r:.200} cannot be a file below {folder}: an empty, . or .. part"
+        )
     if any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
         raise KeyRefused(f"key {key!r:.200} has a part of more than {MAX_NAME_BYTES} bytes")
     return folder.joinpath(*parts)

@@ -1,16 +1,16 @@
 """The closed set of what an attempt may come to.
 
-    outcome            counted  what it means
-    done               yes      exit code 0, every output stored
-    program-error      yes      the program ended with another exit code or by a signal
-    timeout            yes      it ran longer than `timeout`
-    out-of-memory      yes      the kernel killed it for memory
-    disk-full          yes      the scratch disk was full
-    input-missing      no       the input object is gone: the task is skipped
-    output-collision   yes      another input already made an output of this key
-    bad-output         yes      it named an output that leads outside its scratch directory
-    infrastructure     yes      S3, SQS or the ledger failed beyond the client's own retries
-    interrupted        no       spot reclaim, shutdown or a lost machine
+outcome            counted  what it means
+done               yes      exit code 0, every output stored
+program-error      yes      the program ended with another exit code or by a signal
+timeout            yes      it ran longer than `timeout`
+out-of-memory      yes      the kernel killed it for memory
+disk-full          yes      the scratch disk was full
+input-missing      no       the input object is gone: the task is skipped
+output-collision   yes      another input already made an output of this key
+bad-output         yes      it named an output that leads outside its scratch directory
+infrastructure     yes      S3, SQS or the ledger failed beyond the client's own retries
+interrupted        no       spot reclaim, shutdown or a lost machine
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ _BUCKET = values.pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}", "the name of an S3
 
 SPECS: dict[str, Spec] = {
     "region": Spec(
-        values.pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "an AWS region, such as us-east-1"), "AWS region"
+        values.pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "an AWS region, such as us-east-1"),
+        "AWS region",
     ),
     "input_bucket": Spec(_BUCKET, "where the input files are; the stack's by default"),
     "output_bucket": Spec(_BUCKET, "where the outputs go; the stack's by default"),
@@ -107,9 +108,12 @@ SPECS: dict[str, Spec] = {
         "subnet ids, comma-separated; the stack's by default",
     ),
     "instance_type": Spec(
-        values.several(values.instance_type), "one or several, comma-separated; a varied list by default"
+        values.several(values.instance_type),
+        "one or several, comma-separated; a varied list by default",
     ),
-    "max_price": Spec(values.dollars, "dollars an hour for each instance; on-demand price by default"),
+    "max_price": Spec(
+        values.dollars, "dollars an hour for each instance; on-demand price by default"
+    ),
     "max_instances": Spec(values.whole(1, 10000), "never more than this many at once"),
     "drain_seconds": Spec(
         values.whole(1, 1209600, unit="seconds"), "how fast the backlog should be worked off"
@@ -129,7 +133,9 @@ SPECS: dict[str, Spec] = {
         values.whole(1, 43200, unit="seconds"), "how long a worker waits on an empty queue"
     ),
     "notify": Spec(
-        values.pattern(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.{1,256}", "the ARN of an SNS topic"),
+        values.pattern(
+            r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:.{1,256}", "the ARN of an SNS topic"
+        ),
         "an SNS topic that is told how the job goes",
     ),
 }
@@ -164,7 +170,9 @@ def read_lines(text: str) -> tuple[list[tuple[str, str]], list[Problem]]:
             pairs.append((name.strip(), value.strip()))
         else:
             problems.append(
-                Problem(name, f"Line {number}, {line.strip()!r:.80}, is not of the form name=value.")
+                Problem(
+                    name, f"Line {number}, {line.strip()!r:.80}, is not of the form name=value."
+                )
             )
     return pairs, problems
 
@@ -187,7 +195,9 @@ def parse_json(document: object) -> Parsed:
             pairs.append((str(name), values.show(value).strip()))
         else:
             problems.append(
-                Problem(name, f"{name} is {type(value).__name__}; allowed: text, number, true, false.")
+                Problem(
+                    name, f"{name} is {type(value).__name__}; allowed: text, number, true, false."
+                )
             )
     return parse_pairs(pairs, problems)
 
@@ -218,7 +228,9 @@ def _read(name: str, text: str, *, into: dict[str, Value], problems: list[Proble
     if not text:
         return  # an empty value is "not given"
     if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", text):
-        problems.append(Problem(name, f"{name} holds a control character; allowed: one line of text."))
+        problems.append(
+            Problem(name, f"{name} holds a control character; allowed: one line of text.")
+        )
         return
     try:
         into[NAMES[name]] = SPECS[NAMES[name]].reader(text)
@@ -227,7 +239,9 @@ def _read(name: str, text: str, *, into: dict[str, Value], problems: list[Proble
 
 
 def _unknown(name: str) -> Problem:
-    near = difflib.get_close_matches(name.lower(), [known.lower() for known in NAMES], n=1, cutoff=0)
+    near = difflib.get_close_matches(
+        name.lower(), [known.lower() for known in NAMES], n=1, cutoff=0
+    )
     nearest = next((known for known in NAMES if near and known.lower() == near[0]), "")
     return Problem(name, f"{name!r:.80} is not a parameter; the nearest one is {nearest}.")
 
@@ -263,4 +277,6 @@ def as_mapping(parameters: Parameters) -> dict[str, Value]:
 
 def as_text(parameters: Parameters) -> str:
     """`name=value` lines that parse back to the same parameters."""
-    return "".join(f"{name}={values.show(value)}\n" for name, value in as_mapping(parameters).items())
+    return "".join(
+        f"{name}={values.show(value)}\n" for name, value in as_mapping(parameters).items()
+    )

@@ -131,7 +131,9 @@ def enqueue_again(row: Task | None, message: Message, *, now: datetime) -> Task 
     return enqueue(row, message, sequencer="", now=now)
 
 
-def skip(row: Task | None, message: Message, *, sequencer: str, reason: str, now: datetime) -> Task | None:
+def skip(
+    row: Task | None, message: Message, *, sequencer: str, reason: str, now: datetime
+) -> Task | None:
     """The row of an object that a job's filter keeps out of the queue; None where it is there already."""
     fresh = enqueue(row, message, sequencer=sequencer, now=now)
     if fresh is None:
@@ -167,7 +169,13 @@ def dead_letter(row: Task, *, receives: int, now: datetime) -> Task | None:
 
 
 def claim(
-    row: Task | None, message: Message, *, message_id: str, instance: str, environment: str, now: datetime
+    row: Task | None,
+    message: Message,
+    *,
+    message_id: str,
+    instance: str,
+    environment: str,
+    now: datetime,
 ) -> Claim:
     """Whether the bearer of `message` is to run it.
 

@@ -57,7 +57,9 @@ def _require_places(parameters: Parameters) -> None:
         "queueURL": parameters.queue_url,
     }
     problems = [
-        Problem(name, f"{name} is missing in the user data.") for name, value in places.items() if not value
+        Problem(name, f"{name} is missing in the user data.")
+        for name, value in places.items()
+        if not value
     ]
     if problems:
         raise ParameterError(problems)

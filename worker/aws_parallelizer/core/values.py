@@ -121,7 +121,9 @@ def query(text: str) -> str:
     try:
         jmespath.compile(text)
     except (JMESPathError, RecursionError) as error:
-        raise ValueError(f"a JMESPath expression over key, size and etag ({error!s:.120})") from error
+        raise ValueError(
+            f"a JMESPath expression over key, size and etag ({error!s:.120})"
+        ) from error
     return text
 
 

@@ -1,0 +1,160 @@
+"""Everything that is not a task, in the ledger's table: jobs, fleets, launch intents, the lease, the nudge's gate, answers.
+
+One partition a kind; each write is conditional on the version that was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from aws_parallelizer.aws.dynamodb import Document, Key, Table
+from aws_parallelizer.core.errors import Conflict, NotFound
+from aws_parallelizer.core.fleet import Fleet, Intent
+from aws_parallelizer.core.job import Job
+
+_CHANGES = 20  # tries to change a row that others write too
+
+R = TypeVar("R", Job, Fleet, Intent)
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may act until when; `fence` grows with each holder."""
+
+    owner: str
+    until: datetime
+    fence: int
+    version: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a POST with an Idempotency-Key was answered, for its repetition."""
+
+    request: str
+    status: int
+    body: str
+    until: datetime
+
+
+class Registry:
+    """The gateway. Raises what `Table` raises."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def jobs(self) -> list[Job]:
+        """All jobs, by name."""
+        return [_read(document, Job) for document in self._table.partition("job")]
+
+    def job(self, name: str) -> Job:
+        """One job; raises NotFound."""
+        return self._get(Key("job", name), Job, f"there is no job {name}")
+
+    def add_job(self, job: Job) -> Job:
+        """Store a new job; raises Conflict where there is one of its name."""
+        return self._put(Key("job", job.name), job, f"job {job.name} was made by another call")
+
+    def change_job(self, name: str, change: Callable[[Job], Job]) -> Job:
+        """Apply `change` to the job as it stands, again if another writer came between; raises NotFound."""
+        for _ in range(_CHANGES):
+            present = self.job(name)
+            changed = change(present)
+            if changed == present:
+                return present
+            try:
+                return self._put(Key("job", name), changed, "")
+            except Conflict:
+                continue  # read again: nothing of this try was written
+        raise Conflict(f"job {name} is being changed by many others; try again")
+
+    def remove_job(self, job: Job) -> bool:
+        """Remove the job and its fleet's row, if nobody changed it since; whether it went."""
+        gone = self._table.delete(Document(Key("job", job.name), job.version, ""))
+        fleet = self._table.get(Key("fleet", job.name))
+        if gone and fleet:
+            self._table.delete(fleet)
+        return gone
+
+    def fleet(self, job: str) -> Fleet | None:
+        """What reconcile last saw, or None before its first tick."""
+        found = self._table.get(Key("fleet", job))
+        return _read(found, Fleet) if found else None
+
+    def put_fleet(self, fleet: Fleet) -> Fleet:
+        """Store; raises Conflict where another tick wrote since."""
+        return self._put(
+            Key("fleet", fleet.job), fleet, f"another tick wrote the fleet of {fleet.job}"
+        )
+
+    def intents(self, job: str) -> list[Intent]:
+        """The job's launch intents, resolved ones too, in no order."""
+        return [_read(document, Intent) for document in self._table.partition(f"intent#{job}")]
+
+    def put_intent(self, intent: Intent) -> Intent:
+        """Store; raises Conflict where another writer came first."""
+        key = Key(f"intent#{intent.job}", intent.id)
+        return self._put(key, intent, f"launch {intent.id} was changed by another tick")
+
+    def remove_intent(self, intent: Intent) -> bool:
+        """Remove a resolved intent."""
+        return self._table.delete(
+            Document(Key(f"intent#{intent.job}", intent.id), intent.version, "")
+        )
+
+    def take_lease(self, name: str, *, owner: str, now: datetime, seconds: float) -> Lease | None:
+        """The lease if it is free, run out, or ours already; None while another holds it."""
+        key = Key("lease", name)
+        found = self._table.get(key)
+        held = msgspec.json.decode(found.text, type=Lease) if found else None
+        if held and held.until > now and held.owner != owner:
+            return None
+        lease = Lease(
+            owner=owner, until=now + timedelta(seconds=seconds), fence=held.fence + 1 if held else 1
+        )
+        version = found.version if found else 0
+        [taken] = self._table.write([Document(key, version, _text(lease))])
+        return msgspec.structs.replace(lease, version=version + 1) if taken else None
+
+    def give_back(self, name: str, lease: Lease, *, now: datetime) -> None:
+        """End the lease early; harmless where another has taken it since."""
+        ended = msgspec.structs.replace(lease, until=now)
+        self._table.write([Document(Key("lease", name), lease.version, _text(ended))])
+
+    def may_nudge(self, *, now: datetime, seconds: float) -> bool:
+        """Whether nobody nudged in the last `seconds`; whoever is told so has the nudge to give."""
+        gate = self.take_lease("nudge", owner=now.isoformat(), now=now, seconds=seconds)
+        return gate is not None
+
+    def answer(self, idempotency_key: str, *, now: datetime) -> Answer | None:
+        """The stored answer to an earlier request with this key."""
+        found = self._table.get(Key("answer", idempotency_key))
+        stored = msgspec.json.decode(found.text, type=Answer) if found else None
+        return stored if stored and stored.until > now else None
+
+    def keep_answer(self, idempotency_key: str, answer: Answer) -> None:
+        """Store an answer; the first one stays."""
+        self._table.write([Document(Key("answer", idempotency_key), 0, _text(answer))])
+
+    def _get(self, key: Key, kind: type[R], missing: str) -> R:
+        found = self._table.get(key)
+        if found is None:
+            raise NotFound(missing)
+        return _read(found, kind)
+
+    def _put(self, key: Key, record: R, refused: str) -> R:
+        [taken] = self._table.write([Document(key, record.version, _text(record))])
+        if not taken:
+            raise Conflict(refused)
+        return msgspec.structs.replace(record, version=record.version + 1)
+
+
+def _read(document: Document, kind: type[R]) -> R:
+    record = msgspec.json.decode(document.text, type=kind)
+    return msgspec.structs.replace(record, version=document.version)
+
+
+def _text(record: msgspec.Struct) -> str:
+    return msgspec.json.encode(record).decode()

@@ -1,0 +1,69 @@
+"""The fleet's records: what EC2 has of a job, what was asked of it, and what reconcile remembers between two ticks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+TAG_STACK = "parallelizer:stack"
+TAG_JOB = "parallelizer:job"
+TAG_LAUNCH = "parallelizer:launch"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One EC2 instance of a job. `state` is EC2's word; `launch` is the intent's id, empty for a replacement."""
+
+    id: str
+    type: str
+    zone: str
+    state: str
+    launched: datetime
+    spot: bool = False
+    request: str = ""
+    launch: str = ""
+
+
+class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One spot request of a job. `type` is one-time or persistent; `state` and `status` are EC2's words."""
+
+    id: str
+    type: str
+    state: str
+    status: str
+    instance: str = ""
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A launch, written before it is asked of EC2. `id` is the client token and a tag; `call` is replayed as stored.
+
+    Unresolved (`resolved` false) it counts as `count` instances, for EC2 may have launched them.
+    """
+
+    id: str
+    job: str
+    count: int
+    created: datetime
+    call: str
+    arguments: str
+    wish: str = ""
+    resolved: bool = False
+    instances: tuple[str, ...] = ()
+    error: str = ""
+    version: int = 0
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the last tick saw of a job's fleet, and what the next one must remember. Written by reconcile alone."""
+
+    job: str
+    observed: datetime
+    instances: tuple[Instance, ...] = ()
+    requests: tuple[SpotRequest, ...] = ()
+    sentence: str = ""
+    empty_readings: int = 0
+    empty_since: datetime | None = None
+    launch_failures: int = 0
+    no_launch_before: datetime | None = None
+    seconds_per_task: float | None = None
+    version: int = 0
