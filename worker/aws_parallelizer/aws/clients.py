@@ -1,6 +1,7 @@
 """The only place that makes boto3 clients.
 
-Credentials, endpoints and the region come from the standard AWS settings, so that the same code speaks to AWS and to
+Credentials, endpoints and the region come from the standard AWS settings, so that the same code
+speaks to AWS and to
 the local cloud.
 """
 
@@ -23,7 +24,9 @@ def session() -> boto3.session.Session:
 
 
 def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any:
-    """A client. `attempts` are all tries together; 1 for calls that must never be sent twice, such as launches."""
+    """A client. `attempts` are all tries together; 1 for calls that must never be sent twice, such
+    as launches.
+    """
     config = botocore.config.Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=32,

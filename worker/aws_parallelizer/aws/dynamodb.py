@@ -1,6 +1,7 @@
 """One DynamoDB table, spoken to in documents: a partition, a sort key, a version, a JSON text.
 
-Each write is conditional on the version that was read, so two writers never overwrite one another unseen.
+Each write is conditional on the version that was read, so two writers never overwrite one another
+unseen.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Key(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What lies there. `state` and `since` (ISO time) are the index's keys; empty = not in the index."""
+    """What lies there. `state` and `since` (ISO time) are the index's keys; empty = not in the
+    index.
+    """
 
     key: Key
     version: int
@@ -81,7 +84,8 @@ class Table:
         return found
 
     def write(self, documents: Sequence[Document]) -> list[bool]:
-        """Write each document as version + 1 where its version still stands (0: where nothing stands); for each, whether.
+        """Write each document as version + 1 where its version still stands (0: where nothing
+        stands); for each, whether.
 
         A write that was carried out and whose answer was lost counts as written.
         """
@@ -111,7 +115,9 @@ class Table:
     def partition(
         self, name: str, *, begins: str = "", after: str = "", limit: int | None = None
     ) -> Iterator[Document]:
-        """The partition's documents in the order of their sort keys, after `after`, those that begin with `begins`."""
+        """The partition's documents in the order of their sort keys, after `after`, those that
+        begin with `begins`.
+        """
         condition, values = "pk = :pk", {":pk": {"S": name}}
         if begins:
             condition += " AND begins_with(sk, :begins)"
@@ -128,9 +134,16 @@ class Table:
             yield _document(item)
 
     def in_state(
-        self, state: str, *, until: str = "", limit: int | None = None
+        self,
+        state: str,
+        *,
+        until: str = "",
+        after: tuple[Key, str] | None = None,
+        limit: int | None = None,
     ) -> Iterator[tuple[Key, str]]:
-        """(key, since) of the documents of an index state, oldest first, `since` at most `until`."""
+        """(key, since) of the documents of an index state, oldest first, `since` at most `until`,
+        behind `after`.
+        """
         condition, values = "#state = :state", {":state": {"S": state}}
         if until:
             condition += " AND since <= :until"
@@ -141,6 +154,7 @@ class Table:
             ExpressionAttributeNames={"#state": "state"},
             ExpressionAttributeValues=values,
             PaginationConfig={"PageSize": min(limit or 1000, 1000)},
+            **_start(after, state),
         )
         for item in itertools.islice(_items(pages), limit):
             yield Key(item["pk"]["S"], item["sk"]["S"]), item["since"]["S"]
@@ -232,6 +246,13 @@ def _chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _items(pages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     return itertools.chain.from_iterable(page["Items"] for page in pages)
+
+
+def _start(after: tuple[Key, str] | None, state: str) -> dict[str, Any]:
+    if after is None:
+        return {}
+    key, since = after
+    return {"ExclusiveStartKey": {**_item_key(key), "state": {"S": state}, "since": {"S": since}}}
 
 
 def _item_key(key: Key) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """The ledger: each task's row, found without a scan by key, by state, by age.
 
 Rows of a job lie in SHARDS partitions `task#<job>#<shard>` under their keys; the index has them by
-`<job>#<state>#<shard>` in the order of `since`, the time of their last change of state. The numbers by state are counted
-from the index, so they cannot drift from the rows.
+`<job>#<state>#<shard>` in the order of `since`, the time of their last change of state. The numbers by state are counted from the index, so they cannot drift from the rows.
 """
 
 from __future__ import annotations
@@ -32,6 +31,12 @@ class Page(NamedTuple):
     next: str
 
 
+class _Place(NamedTuple):
+    shard: int = 0
+    key: str = ""
+    since: str = ""
+
+
 class Ledger:
     """The rows of all jobs' tasks in one table. Raises what `Table` raises."""
 
@@ -56,7 +61,9 @@ class Ledger:
         return {at.sort: _task(document) for at, document in found.items()}
 
     def write(self, tasks: Sequence[Task]) -> list[Task | None]:
-        """Write each row if its version still stands: the row as stored, or None where another writer came first."""
+        """Write each row if its version still stands: the row as stored, or None where another
+        writer came first.
+        """
         written = self._table.write([_document(row) for row in tasks])
         return [
             msgspec.structs.replace(row, version=row.version + 1) if taken else None
@@ -87,7 +94,9 @@ class Ledger:
         until: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[str]:
-        """Keys of tasks in the states since `until` or earlier; at most `limit` of each state and shard."""
+        """Keys of tasks in the states since `until` or earlier; at most `limit` of each state and
+        shard.
+        """
         last = _iso(until) if until else ""
         for state in states:
             for shard in range(keys.SHARDS):
@@ -102,22 +111,26 @@ class Ledger:
         *,
         state: State | None = None,
         prefix: str = "",
-        next: str = "",
+        token: str = "",
         limit: int = PAGE,
     ) -> Page:
-        """Up to `limit` tasks in a fixed order, of a state or of all, with keys under `prefix`. ValueError: bad `next`."""
-        shard, after = _read_token(next)
+        """Up to `limit` tasks of a state or of all, with keys under `prefix`; raises ValueError for
+        a bad `token`.
+
+        All: by shard and key. Of a state: by shard, the oldest first, through the index.
+        """
+        place = _read_token(token)
         found: list[Task] = []
-        while shard < keys.SHARDS:
-            part = self._shard_page(job, shard, prefix=prefix, after=after, limit=limit)
-            for row in part:
-                after = row.key
-                if state in (None, row.state):
+        while place.shard < keys.SHARDS:
+            part = self._part(job, place, state=state, prefix=prefix, limit=limit)
+            for spot, row in part:
+                place = spot
+                if row and row.key.startswith(prefix) and state in (None, row.state):
                     found.append(row)
                 if len(found) == limit:
-                    return Page(found, _token(shard, after))
+                    return Page(found, _token(place))
             if len(part) < limit:
-                shard, after = shard + 1, ""
+                place = _Place(place.shard + 1)
         return Page(found, "")
 
     def purge(self, job: str) -> int:
@@ -128,13 +141,20 @@ class Ledger:
                 removed += self._table.delete(document)
         return removed
 
-    def _shard_page(
-        self, job: str, shard: int, *, prefix: str, after: str, limit: int
-    ) -> list[Task]:
-        documents = self._table.partition(
-            _partition(job, shard), begins=prefix, after=after, limit=limit
+    def _part(
+        self, job: str, place: _Place, *, state: State | None, prefix: str, limit: int
+    ) -> list[tuple[_Place, Task | None]]:
+        if state is None:
+            documents = self._table.partition(
+                _partition(job, place.shard), begins=prefix, after=place.key, limit=limit
+            )
+            return [(_Place(place.shard, row.key), row) for row in map(_task, documents)]
+        after = (_key(job, place.key), place.since) if place.key else None
+        spots = list(
+            self._table.in_state(_state(job, state, place.shard), after=after, limit=limit)
         )
-        return [_task(document) for document in documents]
+        rows = self.get_many(job, [at.sort for at, _ in spots])
+        return [(_Place(place.shard, at.sort, since), rows.get(at.sort)) for at, since in spots]
 
 
 def _partition(job: str, shard: int) -> str:
@@ -167,14 +187,14 @@ def _task(document: Document) -> Task:
     return msgspec.structs.replace(task.decode(document.text), version=document.version)
 
 
-def _token(shard: int, after: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((shard, after))).decode()
+def _token(place: _Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
 
 
-def _read_token(token: str) -> tuple[int, str]:
+def _read_token(token: str) -> _Place:
     if not token:
-        return 0, ""
+        return _Place()
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[int, str])
+        return msgspec.json.decode(base64.urlsafe_b64decode(token), type=_Place)
     except (ValueError, msgspec.MsgspecError) as error:
         raise ValueError("next is not a token that an earlier page gave") from error

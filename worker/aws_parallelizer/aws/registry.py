@@ -1,4 +1,5 @@
-"""Everything that is not a task, in the ledger's table: jobs, fleets, launch intents, the lease, the nudge's gate, answers.
+"""Everything that is not a task, in the ledger's table: jobs, fleets, launch intents, the lease,
+the nudge's gate, answers.
 
 One partition a kind; each write is conditional on the version that was read.
 """
@@ -58,7 +59,9 @@ class Registry:
         return self._put(Key("job", job.name), job, f"job {job.name} was made by another call")
 
     def change_job(self, name: str, change: Callable[[Job], Job]) -> Job:
-        """Apply `change` to the job as it stands, again if another writer came between; raises NotFound."""
+        """Apply `change` to the job as it stands, again if another writer came between; raises
+        NotFound.
+        """
         for _ in range(_CHANGES):
             present = self.job(name)
             changed = change(present)

@@ -44,7 +44,9 @@ class Queue:
     def receive(
         self, limit: int, *, wait_seconds: int, lease_seconds: int | None = None
     ) -> list[Received]:
-        """Up to `limit` (at most 10) messages, after a long poll; leased for the queue's span or `lease_seconds`."""
+        """Up to `limit` (at most 10) messages, after a long poll; leased for the queue's span or
+        `lease_seconds`.
+        """
         lease = {} if lease_seconds is None else {"VisibilityTimeout": lease_seconds}
         answer = self._client.receive_message(
             QueueUrl=self.url,
@@ -70,7 +72,9 @@ class Queue:
         )
 
     def delete(self, handles: Sequence[str]) -> list[bool]:
-        """Delete by receipt handle; for each, whether it is gone. A handle that is stale is gone for its bearer."""
+        """Delete by receipt handle; for each, whether it is gone. A handle that is stale is gone
+        for its bearer.
+        """
         return self._batched(
             self._client.delete_message_batch,
             [{"ReceiptHandle": handle} for handle in handles],
@@ -78,7 +82,9 @@ class Queue:
         )
 
     def extend(self, leases: Mapping[str, int]) -> dict[str, bool]:
-        """Set how many seconds from now each handle's message stays invisible; for each, whether the lease holds."""
+        """Set how many seconds from now each handle's message stays invisible; for each, whether
+        the lease holds.
+        """
         entries = [
             {"ReceiptHandle": handle, "VisibilityTimeout": seconds}
             for handle, seconds in leases.items()

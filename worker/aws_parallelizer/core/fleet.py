@@ -1,4 +1,6 @@
-"""The fleet's records: what EC2 has of a job, what was asked of it, and what reconcile remembers between two ticks."""
+"""The fleet's records: what EC2 has of a job, what was asked of it, and what reconcile remembers
+between two ticks.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ TAG_LAUNCH = "parallelizer:launch"
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One EC2 instance of a job. `state` is EC2's word; `launch` is the intent's id, empty for a replacement."""
+    """One EC2 instance of a job. `state` is EC2's word; `launch` is the intent's id, empty for a
+    replacement.
+    """
 
     id: str
     type: str
@@ -25,7 +29,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One spot request of a job. `type` is one-time or persistent; `state` and `status` are EC2's words."""
+    """One spot request of a job. `type` is one-time or persistent; `state` and `status` are EC2's
+    words.
+    """
 
     id: str
     type: str
@@ -35,7 +41,8 @@ class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A launch, written before it is asked of EC2. `id` is the client token and a tag; `call` is replayed as stored.
+    """A launch, written before it is asked of EC2. `id` is the client token and a tag; `call` is
+    replayed as stored.
 
     Unresolved (`resolved` false) it counts as `count` instances, for EC2 may have launched them.
     """
@@ -54,7 +61,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the last tick saw of a job's fleet, and what the next one must remember. Written by reconcile alone."""
+    """What the last tick saw of a job's fleet, and what the next one must remember. Written by
+    reconcile alone.
+    """
 
     job: str
     observed: datetime

@@ -1,4 +1,6 @@
-"""A job as the control plane keeps it: its name, its settled parameters, and what people wished of it."""
+"""A job as the control plane keeps it: its name, its settled parameters, and what people wished of
+it.
+"""
 
 from __future__ import annotations
 

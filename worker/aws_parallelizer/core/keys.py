@@ -17,12 +17,16 @@ def shard(key: str) -> int:
 
 
 def is_directory_marker(key: str, size: int) -> bool:
-    """Whether the object only stands for a folder in S3 consoles: no bytes, and a key that ends in `/`."""
+    """Whether the object only stands for a folder in S3 consoles: no bytes, and a key that ends in
+    `/`.
+    """
     return size == 0 and key.endswith("/")
 
 
 def input_name(key: str) -> str:
-    """The file name that a task's input gets in the scratch directory: the key's base name, if a file can bear it."""
+    """The file name that a task's input gets in the scratch directory: the key's base name, if a
+    file can bear it.
+    """
     name = key.rpartition("/")[2]
     if name in ("", ".", "..") or "\0" in name or len(name.encode()) > MAX_NAME_BYTES:
         suffix = PurePosixPath(name.replace("\0", "")).suffix
@@ -35,7 +39,7 @@ def output_key(key: str, *, input_prefix: str, output_prefix: str, name: str) ->
 
     Raises BadOutput where S3 could not hold the result.
     """
-    inside = key[len(input_prefix) :] if key.startswith(input_prefix) else key
+    inside = key.removeprefix(input_prefix)
     directory = inside.rpartition("/")[0]
     full = output_prefix + (directory.lstrip("/") + "/" if directory.strip("/") else "") + name
     try:
@@ -50,7 +54,9 @@ def output_key(key: str, *, input_prefix: str, output_prefix: str, name: str) ->
 
 
 def below(folder: Path, key: str) -> Path:
-    """The path for `key` below `folder`; raises KeyRefused where it would lie elsewhere or cannot be a file."""
+    """The path for `key` below `folder`; raises KeyRefused where it would lie elsewhere or cannot
+    be a file.
+    """
     parts = key.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise KeyRefused(

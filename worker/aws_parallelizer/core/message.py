@@ -8,7 +8,9 @@ from aws_parallelizer.core.errors import MessageError
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One input object of a job; `etag` is its generation. A bare key (the Java program's) has only a key."""
+    """One input object of a job; `etag` is its generation. A bare key (the Java program's) has only
+    a key.
+    """
 
     key: str
     bucket: str = ""
@@ -27,7 +29,9 @@ def encode(message: Message) -> str:
 
 
 def decode(body: str) -> Message:
-    """The message of a body: ours is a JSON object, anything else is a bare key. Raises MessageError."""
+    """The message of a body: ours is a JSON object, anything else is a bare key. Raises
+    MessageError.
+    """
     try:
         document = msgspec.json.decode(body)
     except msgspec.DecodeError:

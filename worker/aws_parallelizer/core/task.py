@@ -4,8 +4,10 @@
                           ^                  │
                           └── retry, interrupted, newer object, sent anew
 
-Pure: each function takes the row as it was read and returns the row to write, or None where nothing is to change. The
-writer makes each write conditional on `version`, so that of two writers who read the same row one is refused and
+Pure: each function takes the row as it was read and returns the row to write, or None where nothing
+is to change. The
+writer makes each write conditional on `version`, so that of two writers who read the same row one
+is refused and
 must read again: a worker that lost its lease cannot overwrite a later result.
 """
 
@@ -124,7 +126,9 @@ def _queued(message: Message, *, sequencer: str, now: datetime) -> Task:
 
 
 def enqueue_again(row: Task | None, message: Message, *, now: datetime) -> Task | None:
-    """The row after a person asked to enqueue the object: new, changed and failed ones; None for all others."""
+    """The row after a person asked to enqueue the object: new, changed and failed ones; None for
+    all others.
+    """
     if row is not None and row.state in (State.FAILED, State.SKIPPED) and row.etag == message.etag:
         fresh = _queued(message, sequencer=row.sequencer, now=now)
         return msgspec.structs.replace(fresh, generation=row.generation, version=row.version)
@@ -134,7 +138,9 @@ def enqueue_again(row: Task | None, message: Message, *, now: datetime) -> Task 
 def skip(
     row: Task | None, message: Message, *, sequencer: str, reason: str, now: datetime
 ) -> Task | None:
-    """The row of an object that a job's filter keeps out of the queue; None where it is there already."""
+    """The row of an object that a job's filter keeps out of the queue; None where it is there
+    already.
+    """
     fresh = enqueue(row, message, sequencer=sequencer, now=now)
     if fresh is None:
         return None
@@ -179,7 +185,8 @@ def claim(
 ) -> Claim:
     """Whether the bearer of `message` is to run it.
 
-    A row that runs under the same message was left by a worker whose lease ran out: it is taken over. A row that runs
+    A row that runs under the same message was left by a worker whose lease ran out: it is taken
+    over. A row that runs
     under another message is that one's business, and that one comes back if its bearer dies.
     """
     if row is None:
@@ -241,7 +248,9 @@ def _state_after(outcome: Outcome, *, attempts: int, max_attempts: int) -> State
 
 
 def encode(task: Task) -> bytes:
-    """The row as JSON. Outputs that would make it too large are counted in `outputs_omitted` instead."""
+    """The row as JSON. Outputs that would make it too large are counted in `outputs_omitted`
+    instead.
+    """
     encoded = msgspec.json.encode(task)
     while len(encoded) > MAX_ROW_BYTES and task.outputs:
         kept = task.outputs[: len(task.outputs) // 2]
@@ -257,7 +266,9 @@ def decode(encoded: str | bytes) -> Task:
 
 
 def retry_delay(task: Task) -> timedelta:
-    """How long a task that `end` queued again stays invisible: nothing after an interruption, else doubling from 1 s."""
+    """How long a task that `end` queued again stays invisible: nothing after an interruption, else
+    doubling from 1 s.
+    """
     if task.outcome == Outcome.INTERRUPTED:
         return timedelta(0)
     return timedelta(seconds=min(60, 2 ** (task.attempts - 1)))

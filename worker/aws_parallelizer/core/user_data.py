@@ -19,7 +19,9 @@ from aws_parallelizer.core.parameters import (
 
 
 class UserData(NamedTuple):
-    """What an instance is told at its launch. `job` and `ledger_table` are empty in the Java program's way."""
+    """What an instance is told at its launch. `job` and `ledger_table` are empty in the Java
+    program's way.
+    """
 
     parameters: Parameters
     job: str = ""

@@ -1,4 +1,6 @@
-"""How one parameter's text becomes a value: each reader takes text or raises ValueError(what is allowed)."""
+"""How one parameter's text becomes a value: each reader takes text or raises ValueError(what is
+allowed).
+"""
 
 from __future__ import annotations
 
@@ -72,11 +74,9 @@ def pattern(expression: str, allowed: str) -> Reader:
 
 def key_text(text: str) -> str:
     """An object key or a prefix: at most 1,024 bytes of UTF-8."""
-    try:
-        length = len(text.encode())
-    except UnicodeEncodeError:
-        length = math.inf  # a lone surrogate: no S3 key can hold it
-    if length > 1024:
+    if len(text.encode(errors="surrogatepass")) > 1024 or any(
+        "\ud800" <= c <= "\udfff" for c in text
+    ):
         raise ValueError("at most 1,024 bytes of UTF-8")
     return text
 
