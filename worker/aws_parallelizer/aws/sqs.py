@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from aws_parallelizer.core.errors import Conflict, NotFound
+
 log = logging.getLogger(__name__)
 
 BATCH = 10  # SQS takes ten entries a call
@@ -140,3 +142,46 @@ def _accepted(answer: Mapping[str, Any], settled: Sequence[str]) -> Iterator[int
             log.warning(
                 "SQS refused entry %s: %s %s", entry["Id"], entry["Code"], entry.get("Message")
             )
+
+
+class QueueRecentlyDeleted(Conflict):
+    """SQS makes a queue of a name again only 60 seconds after one was deleted."""
+
+
+class Queues:
+    """Makes, finds and removes queues. Every method raises what `Queue` raises."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def at(self, url: str) -> Queue:
+        """The queue of an URL, without asking whether it is there."""
+        return Queue(self._client, url=url)
+
+    def make(self, name: str, attributes: Mapping[str, str]) -> str:
+        """The URL of the queue of that name, with the attributes; raises QueueRecentlyDeleted."""
+        try:
+            return str(self._client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+        except self._client.exceptions.QueueNameExists:
+            url = str(self._client.get_queue_url(QueueName=name)["QueueUrl"])
+            self._client.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+            return url
+        except self._client.exceptions.QueueDeletedRecently as error:
+            raise QueueRecentlyDeleted(
+                f"queue {name} was deleted less than 60 seconds ago: try again in a minute"
+            ) from error
+
+    def arn(self, url: str) -> str:
+        """The queue's ARN; raises NotFound where there is no such queue."""
+        try:
+            answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        except self._client.exceptions.QueueDoesNotExist as error:
+            raise NotFound(f"there is no queue {url}") from error
+        return str(answer["Attributes"]["QueueArn"])
+
+    def remove(self, url: str) -> None:
+        """Delete the queue with all its messages; harmless where it is gone."""
+        try:
+            self._client.delete_queue(QueueUrl=url)
+        except self._client.exceptions.QueueDoesNotExist:
+            log.info("queue %s was gone already", url)

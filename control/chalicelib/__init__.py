@@ -1,0 +1,1 @@
+"""The control plane: what the Lambda functions of `app.py` do."""

@@ -1,0 +1,47 @@
+"""Buckets as the control plane sees them: what lies there, and links to it.
+
+The data path of the workers is another module.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+_LINK_SECONDS = 3600  # long enough to look at a task's files, short for a link that needs no key
+_PAGE = 1000  # the most that S3 lists in one call
+
+
+class Listed(NamedTuple):
+    """One object of a listing; `etag` without its quotes."""
+
+    key: str
+    etag: str
+    size: int
+
+
+class S3:
+    """The gateway. Every method raises botocore's ClientError or BotoCoreError."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def page(self, bucket: str, *, prefix: str, after: str = "") -> list[Listed]:
+        """The next objects under `prefix`, by key, after `after`; none = that was all."""
+        start = {"StartAfter": after} if after else {}
+        answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, **start)
+        return [
+            Listed(entry["Key"], unquoted(entry["ETag"]), int(entry["Size"]))
+            for entry in answer.get("Contents", [])
+        ]
+
+    def link(self, bucket: str, key: str) -> str:
+        """A link that anybody may GET the object by, for an hour."""
+        link: str = self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=_LINK_SECONDS
+        )
+        return link
+
+
+def unquoted(etag: str) -> str:
+    """An ETag without the quotes that HTTP gives it and S3's events do not."""
+    return etag.strip('"')
