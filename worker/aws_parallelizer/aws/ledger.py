@@ -1,7 +1,8 @@
 """The ledger: each task's row, found without a scan by key, by state, by age.
 
 Rows of a job lie in SHARDS partitions `task#<job>#<shard>` under their keys; the index has them by
-`<job>#<state>#<shard>` in the order of `since`, the time of their last change of state. The numbers by state are counted from the index, so they cannot drift from the rows.
+`<job>#<state>#<shard>` in the order of `since`, the time of their last change of state. The
+numbers by state are counted from the index, so they cannot drift from the rows.
 """
 
 from __future__ import annotations

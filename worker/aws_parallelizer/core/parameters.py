@@ -1,8 +1,8 @@
 """A job is its parameters: the table of them, reading (text and JSON), checking, and writing.
 
-On disk and in EC2 user data they are lines `name=value`, the format of the Java program of 2012, whose files are
-read as they are; over HTTP a JSON object with the same names. All that is wrong is reported at
-once.
+On disk and in EC2 user data they are lines `name=value`, the format of the Java program of 2012,
+whose files are read as they are; over HTTP a JSON object with the same names. All that is wrong is
+reported at once.
 """
 
 from __future__ import annotations

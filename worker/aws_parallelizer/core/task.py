@@ -5,10 +5,9 @@
                           └── retry, interrupted, newer object, sent anew
 
 Pure: each function takes the row as it was read and returns the row to write, or None where nothing
-is to change. The
-writer makes each write conditional on `version`, so that of two writers who read the same row one
-is refused and
-must read again: a worker that lost its lease cannot overwrite a later result.
+is to change. The writer makes each write conditional on `version`, so that of two writers who read
+the same row one is refused and must read again: a worker that lost its lease cannot overwrite a
+later result.
 """
 
 from __future__ import annotations
@@ -64,9 +63,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt came to, as the worker reports it."""
+    """What one attempt came to, as the worker reports it.
+
+    `etag` and `size` are those of the object that was really read: it may be newer than the
+    message. They enter the row of a done task, so that the newer object's event finds it done;
+    while a task is to be retried its row keeps the generation that its message bears.
+    """
 
     outcome: Outcome
+    etag: str = ""
+    size: int | None = None
     reason: str = ""
     exit_code: int | None = None
     seconds: float | None = None
@@ -219,8 +225,11 @@ def end(row: Task, ended: Ended, *, max_attempts: int, now: datetime) -> Task:
     counted = ended.outcome not in (Outcome.INTERRUPTED, Outcome.INPUT_MISSING)
     attempts = row.attempts + counted
     state = _state_after(ended.outcome, attempts=attempts, max_attempts=max_attempts)
+    done = state == State.DONE
     return msgspec.structs.replace(
         row,
+        etag=ended.etag if done and ended.etag else row.etag,
+        size=ended.size if done and ended.size is not None else row.size,
         state=state,
         since=now,
         attempts=attempts,

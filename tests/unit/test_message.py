@@ -1,0 +1,87 @@
+"""Message bodies and user data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_parallelizer.core import message, user_data
+from aws_parallelizer.core.errors import MessageError, ParameterError
+from aws_parallelizer.core.message import Message
+from aws_parallelizer.core.parameters import Parameters
+from aws_parallelizer.core.user_data import UserData
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(TEXT, TEXT, st.integers(0, 2**50))
+def test_a_message_reads_back_the_same_and_holds_no_character_that_sqs_refuses(
+    key: str, bucket: str, size: int
+) -> None:
+    sent = Message(job="j", bucket=bucket, key=key, etag="e", size=size)
+    body = message.encode(sent)
+    assert message.decode(body) == sent
+    assert not [c for c in body if ord(c) < 0x20 or c in "\ufffe\uffff"]
+    assert json.loads(body)["v"] == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["dir/a b.txt", "123", '"quoted"', "it's; rm -rf $(x)", "{not json"]
+)
+def test_a_body_that_is_not_an_object_is_a_bare_key_as_the_java_program_sent_it(body: str) -> None:
+    assert message.decode(body) == Message(key=body)
+
+
+@pytest.mark.parametrize("body", ["", "{}", '{"key": 3}', '{"key": ""}', '{"v": 2, "key": "x"}'])
+def test_an_object_that_is_not_a_task_is_refused(body: str) -> None:
+    with pytest.raises(MessageError):
+        message.decode(body)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_no_body_makes_anything_but_a_message_or_a_message_error(body: str) -> None:
+    try:
+        assert message.decode(body).key
+    except MessageError as error:
+        assert str(error)
+
+
+SETTLED = Parameters(
+    environment_zip="e.zip",
+    analysis_program="run.sh",
+    input_bucket="in-1",
+    output_bucket="out-1",
+    environment_bucket="env-1",
+    queue_url="http://127.0.0.1/q",
+)
+
+
+def test_user_data_reads_back_the_same() -> None:
+    told = UserData(parameters=SETTLED, job="photos", ledger_table="ledger")
+    assert user_data.decode(user_data.encode(told).encode()) == told
+
+
+def test_user_data_of_the_java_program_has_no_ledger_and_no_job() -> None:
+    text = (
+        user_data.encode(UserData(parameters=SETTLED)).replace("job=\n", "").replace("\n", "\r\n")
+    )
+    assert user_data.decode(text.encode()) == UserData(parameters=SETTLED)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xff\xfe\x00", b"job=x\n", b"analysisProgram=run.sh\n", b"x" * 16384]
+)
+def test_user_data_that_says_too_little_is_refused_with_all_that_is_missing(raw: bytes) -> None:
+    with pytest.raises(ParameterError):
+        user_data.decode(raw)
+
+
+def test_parameters_that_do_not_fit_into_user_data_are_refused() -> None:
+    long = Parameters(
+        environment_zip="e", analysis_program="r", filter="key == '" + "x" * 17000 + "'"
+    )
+    with pytest.raises(ParameterError, match=r"16,384"):
+        user_data.encode(UserData(parameters=long))
