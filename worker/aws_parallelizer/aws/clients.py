@@ -1,13 +1,13 @@
 """The only place that makes boto3 clients.
 
 Credentials, endpoints and the region come from the standard AWS settings, so that the same code
-speaks to AWS and to
-the local cloud.
+speaks to AWS and to the local cloud.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 import boto3
@@ -19,8 +19,12 @@ _TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60}
 
 @functools.cache
 def session() -> boto3.session.Session:
-    """The process's session: one set of credentials, refreshed in one place."""
-    return boto3.session.Session()
+    """The process's session: one set of credentials, refreshed in one place.
+
+    boto3 itself reads AWS_DEFAULT_REGION and the profile; AWS_REGION, which the other SDKs and
+    Lambda have, goes first.
+    """
+    return boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any:

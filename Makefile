@@ -1,0 +1,49 @@
+# `make` alone prints what there is. Everything runs in .venv, which is made when it is needed.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+export PYTHONPATH := worker:control
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo local reclaim test check deploy clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.complete
+
+$(VENV)/.complete: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "make: Python 3.11 or newer is needed, and '$(PYTHON)' is not; name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "make: '$(PYTHON)' has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[deploy,local,dev]'
+	@touch $@
+
+demo: venv ## Run a whole job on this machine, no AWS account (INPUT=dir ENVIRONMENT=dir PROGRAM=run.sh)
+	@$(RUN) -m local.demo $(if $(INPUT),--input "$(INPUT)") $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)") $(if $(PROGRAM),--program "$(PROGRAM)")
+
+local: venv ## Run the local cloud in the foreground; source .local/env to use it
+	@$(RUN) -m local up
+
+reclaim: venv ## Take a local spot instance away: INSTANCE=i-... NOTICE=seconds
+	@$(RUN) -m local reclaim "$(INSTANCE)" --notice "$(or $(NOTICE),120)"
+
+test: venv ## Run every test that this machine can run
+	$(RUN) -m pytest
+
+check: venv ## Run the linters and the type checker
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+deploy: venv ## Deploy the stack to the AWS account of your credentials (STACK=parallelizer)
+	@$(RUN) -m deploy --stack "$(or $(STACK),parallelizer)"
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
