@@ -1,0 +1,1 @@
+"""Fakes: in memory, with the methods and the promises of the gateways that they stand for."""
