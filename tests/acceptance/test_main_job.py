@@ -1,6 +1,4 @@
-"""The main job: files dropped in the bucket come out processed, whatever their names, whatever
-dies.
-"""
+"""The main job: files dropped in the bucket come out processed, whatever they are called."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import signal
 from acceptance.cloud import Cloud
 from waiting import until
 
-# The program of these tests: digests its input; a file that holds "poison" fails, "slow" takes a while.
+# Digests its input; a file that holds "poison" fails, one that holds "slow" takes a while.
 DIGEST = """#!/bin/sh
 set -e
 if grep -q poison "$1"; then echo "this file is poisoned" >&2; exit 3; fi
@@ -94,8 +92,7 @@ def test_fault_93_a_worker_killed_in_mid_task_loses_nothing(cloud: Cloud) -> Non
     cloud.wait_until_gone("killed")
 
 
-def
-test_defect_18_a_persistent_request_whose_instance_is_terminated_starts_another_and_is_cancelled_at_the_end(
+def test_defect_18_a_persistent_request_that_started_another_instance_is_cancelled_at_the_end(
     cloud: Cloud,
 ) -> None:
     cloud.create(
