@@ -1,0 +1,175 @@
+"""A body: what makes an instance of the local cloud more than a row.
+
+The one kind there is runs the worker as a process in a session of its own. To the worker it
+looks like EC2: its user data, identity and credentials come from a metadata endpoint, and to
+power the machine off it runs a command.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from local import processes
+from local.imds import Imds
+from local.metadata import Credentials, Identity, Notice
+
+log = logging.getLogger(__name__)
+
+
+class Ending(Enum):
+    """How a body ended by itself."""
+
+    POWERED_OFF = "powered off"
+    LOST = "lost"
+
+
+class Body(Protocol):
+    """A machine that runs. Every call but the making is harmless when it has ended already."""
+
+    def ending(self) -> Ending | None:
+        """How it ended, None while it runs."""
+
+    def announce(self, notice: Notice) -> None:
+        """Give the spot notice to the machine."""
+
+    def press_power_button(self) -> None:
+        """Ask it to shut down in an orderly way."""
+
+    def cut_power(self) -> None:
+        """End everything of it, now."""
+
+    def release(self) -> None:
+        """Give back what it held of this computer, except its disk."""
+
+    def wipe(self) -> None:
+        """Delete its disk."""
+
+
+MakeBody = Callable[[Identity], Body]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What all process bodies have in common."""
+
+    directory: Path
+    command: Sequence[str]
+    endpoint: str
+    ec2_endpoint: str
+    credentials: Credentials
+
+
+class ProcessBody:
+    """The worker as a process. Starting the same instance again finds its scratch folder."""
+
+    def __init__(self, identity: Identity, *, surroundings: Surroundings) -> None:
+        self._directory = surroundings.directory / "instances" / identity.instance
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._poweroff.unlink(missing_ok=True)
+        if identity.user_data is not None:
+            (self._directory / "user-data").write_bytes(identity.user_data)
+        self._off = False
+        self._imds = Imds(identity, credentials=surroundings.credentials)
+        try:
+            self._process = self._start(surroundings)
+        except OSError:
+            self._imds.close()
+            raise
+        log.info("%s runs as process %s", identity.instance, self._process.pid)
+
+    @property
+    def _scratch(self) -> Path:
+        return self._directory / "scratch"
+
+    @property
+    def _poweroff(self) -> Path:
+        return self._directory / "poweroff"
+
+    def ending(self) -> Ending | None:
+        if self._process.poll() is None:
+            return None
+        self.cut_power()
+        return Ending.POWERED_OFF if self._poweroff.exists() else Ending.LOST
+
+    def announce(self, notice: Notice) -> None:
+        self._imds.notice = notice
+
+    def press_power_button(self) -> None:
+        if self._off:
+            return
+        for pid in processes.members(self._process.pid):
+            processes.send(pid, signal.SIGTERM)
+
+    def cut_power(self) -> None:
+        if self._off:  # its process id may be another's by now
+            return
+        processes.kill(self._process.pid, folder=self._scratch)
+        self._process.wait()
+        self._off = True
+
+    def release(self) -> None:
+        if self._imds.fileno() != -1:
+            self._imds.close()
+
+    def wipe(self) -> None:
+        _remove_tree(self._scratch)
+
+    def _start(self, surroundings: Surroundings) -> subprocess.Popen[bytes]:
+        with (self._directory / "log").open("ab") as log_file:
+            process = subprocess.Popen(
+                processes.tethered(list(surroundings.command), parting=signal.SIGKILL),
+                cwd=self._scratch,
+                env=self._environment(surroundings),
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        new = self._directory / "pid.new"
+        new.write_text(f"{process.pid}\n")
+        new.replace(self._directory / "pid")
+        return process
+
+    def _environment(self, surroundings: Surroundings) -> dict[str, str]:
+        """Nothing of the developer's: no keys, no profile, no home folder with settings in it."""
+        touch = shutil.which("touch") or "/usr/bin/touch"
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._directory),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "AWS_ENDPOINT_URL": surroundings.endpoint,
+            "AWS_ENDPOINT_URL_EC2": surroundings.ec2_endpoint,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._imds.url,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "PARALLELIZER_SCRATCH": str(self._scratch),
+            "PARALLELIZER_POWEROFF": shlex.join([touch, str(self._poweroff)]),
+        }
+        if "PYTHONPATH" in os.environ:  # a checkout that is not installed finds its worker so
+            paths = os.environ["PYTHONPATH"].split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
+        return environment
+
+
+def _remove_tree(folder: Path) -> None:
+    """All of it, read-only folders too, which the worker makes for the environment's files."""
+    try:
+        for parent, _, _ in os.walk(folder):
+            Path(parent).chmod(stat.S_IRWXU)
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        log.debug("%s was gone already", folder)
+    except OSError as error:
+        # The machine has ended all the same; what stays is a folder in the local cloud's own.
+        log.warning("cannot delete %s: %s", folder, error)
