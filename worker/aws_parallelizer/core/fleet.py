@@ -60,9 +60,27 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     version: int = 0
 
 
+class Streak(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """So many readings in a row said the same, the first of them at `since`."""
+
+    readings: int = 0
+    since: datetime | None = None
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why nothing is launched before `until`. A `configuration` (a fingerprint of the job's
+    parameters) holds it only while that stands.
+    """
+
+    failures: int = 0
+    until: datetime | None = None
+    sentence: str = ""
+    configuration: str = ""
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What the last tick saw of a job's fleet, and what the next one must remember. Written by
-    reconcile alone.
+    reconcile alone. `observed` is when EC2 was last asked.
     """
 
     job: str
@@ -70,9 +88,9 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     instances: tuple[Instance, ...] = ()
     requests: tuple[SpotRequest, ...] = ()
     sentence: str = ""
-    empty_readings: int = 0
-    empty_since: datetime | None = None
-    launch_failures: int = 0
-    no_launch_before: datetime | None = None
+    empty: Streak = Streak()
+    lost: Streak = Streak()
+    draining_since: datetime | None = None
+    backoff: Backoff = Backoff()
     seconds_per_task: float | None = None
     version: int = 0

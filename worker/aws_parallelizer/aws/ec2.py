@@ -1,0 +1,197 @@
+"""A job's machines in EC2: seen, launched, cancelled, terminated.
+
+Launches go through a client of their own that sends each call once: a repetition by the SDK would
+hide from us that an answer was lost. All else is repeated as usual.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from aws_parallelizer.core.fleet import TAG_LAUNCH, Instance, SpotRequest
+
+log = logging.getLogger(__name__)
+
+FILTER_VALUES = 200  # EC2's limit of values in one filter
+_BATCH = 200  # ids a mutating call; EC2 advises at most 1,000
+
+Call = Literal["create_fleet", "run_instances"]
+Filters = Mapping[str, Sequence[str]]
+
+# Answers with HTTP 5xx of which EC2 says that nothing was launched.
+_DEFINITE = ("Insufficient", "Unsupported", "SpotMaxPriceTooLow", "RequestLimitExceeded")
+# Refusals that concern one id of a batch and not the batch.
+_OF_ONE_ID = ("Invalid", "OperationNotPermitted", "IncorrectInstanceState", "UnsupportedOperation")
+
+
+class Unanswered(Exception):
+    """EC2 may or may not have carried the launch out."""
+
+
+class Refusal(NamedTuple):
+    """Why EC2 did not launch; `pool` is the type and subnet, empty when it refused as a whole."""
+
+    code: str
+    message: str
+    pool: str = ""
+
+
+class Launched(NamedTuple):
+    """What a launch brought: ids of instances, and why there are not more."""
+
+    instances: tuple[str, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Ec2:
+    """The gateway. Every method raises botocore's ClientError or BotoCoreError, but for `launch`."""
+
+    def __init__(self, client: Any, *, launcher: Any) -> None:
+        self._client = client
+        self._launcher = launcher
+
+    def instances(self, filters: Filters) -> list[Instance]:
+        """The instances that match, also those that ended in the last hour."""
+        pages = self._pages("describe_instances", filters)
+        return [
+            _instance(entry)
+            for page in pages
+            for reservation in page["Reservations"]
+            for entry in reservation["Instances"]
+        ]
+
+    def requests(self, filters: Filters) -> list[SpotRequest]:
+        """The spot requests that match, also those that ended in the last hours."""
+        pages = self._pages("describe_spot_instance_requests", filters)
+        return [_request(entry) for page in pages for entry in page["SpotInstanceRequests"]]
+
+    def launch(self, call: Call, arguments: Mapping[str, Any]) -> Launched:
+        """Make a launch call, once; raises Unanswered."""
+        try:
+            answer = getattr(self._launcher, call)(**arguments)
+        except ParamValidationError as error:
+            return Launched((), (Refusal("InvalidParameter", str(error)),))
+        except ClientError as error:
+            return Launched((), (_refusal(error),))
+        except BotoCoreError as error:
+            raise Unanswered(str(error)) from error
+        return _LAUNCHED[call](answer)
+
+    def cancel(self, ids: Sequence[str]) -> dict[str, str]:
+        """Cancel spot requests; why not, for those that EC2 refused to cancel."""
+        return _each(
+            lambda some: self._client.cancel_spot_instance_requests(SpotInstanceRequestIds=some),
+            ids,
+        )
+
+    def terminate(self, ids: Sequence[str]) -> dict[str, str]:
+        """Terminate instances; why not, for those that EC2 refused to terminate."""
+        return _each(lambda some: self._client.terminate_instances(InstanceIds=some), ids)
+
+    def tag(self, ids: Sequence[str], tags: Mapping[str, str]) -> dict[str, str]:
+        """Tag resources; why not, for those that EC2 refused to tag."""
+        pairs = as_tags(tags)
+        return _each(lambda some: self._client.create_tags(Resources=some, Tags=pairs), ids)
+
+    def _pages(self, operation: str, filters: Filters) -> Iterator[dict[str, Any]]:
+        paginator = self._client.get_paginator(operation)
+        for part in _parts(filters):
+            wanted = [{"Name": name, "Values": list(values)} for name, values in part.items()]
+            yield from paginator.paginate(Filters=wanted, PaginationConfig={"PageSize": 1000})
+
+
+def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as EC2 takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _parts(filters: Filters) -> Iterator[Filters]:
+    """The filters as often as the longest one needs; none where one of them has no values."""
+    longest = max(filters, key=lambda name: len(filters[name]))
+    values = filters[longest]
+    for start in range(0, len(values), FILTER_VALUES):
+        yield {**filters, longest: values[start : start + FILTER_VALUES]}
+
+
+def _each(call: Callable[[list[str]], object], ids: Sequence[str]) -> dict[str, str]:
+    """Call in batches; a batch that one id spoils is halved until that id stands alone."""
+    refused: dict[str, str] = {}
+    batches = [list(ids[start : start + _BATCH]) for start in range(0, len(ids), _BATCH)]
+    while batches:
+        batch = batches.pop()
+        try:
+            call(batch)
+        except ClientError as error:
+            reason = _refusal(error)
+            if not reason.code.startswith(_OF_ONE_ID):
+                raise
+            if len(batch) == 1:
+                refused[batch[0]] = f"{reason.code}: {reason.message}"
+                log.warning("EC2 refused %s: %s", batch[0], refused[batch[0]])
+            else:
+                middle = len(batch) // 2
+                batches += [batch[:middle], batch[middle:]]
+    return refused
+
+
+def _refusal(error: ClientError) -> Refusal:
+    """EC2's refusal; raises Unanswered where it is none but a failure half-way."""
+    code = str(error.response["Error"]["Code"])
+    message = str(error.response["Error"].get("Message", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    if status >= 500 and not code.startswith(_DEFINITE):
+        raise Unanswered(f"{code}: {message}") from error
+    return Refusal(code, message)
+
+
+def _of_fleet(answer: Mapping[str, Any]) -> Launched:
+    found = itertools.chain.from_iterable(
+        entry["InstanceIds"] for entry in answer.get("Instances", [])
+    )
+    return Launched(tuple(found), tuple(_fleet_refusals(answer.get("Errors", []))))
+
+
+def _fleet_refusals(errors: Iterable[Mapping[str, Any]]) -> Iterator[Refusal]:
+    for error in errors:
+        override = error.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
+        pool = f"{override.get('InstanceType', '')} {override.get('SubnetId', '')}".strip()
+        yield Refusal(error["ErrorCode"], error.get("ErrorMessage", ""), pool)
+
+
+def _of_run(answer: Mapping[str, Any]) -> Launched:
+    return Launched(tuple(entry["InstanceId"] for entry in answer["Instances"]))
+
+
+_LAUNCHED: dict[str, Callable[[Mapping[str, Any]], Launched]] = {
+    "create_fleet": _of_fleet,
+    "run_instances": _of_run,
+}
+
+
+def _instance(entry: Mapping[str, Any]) -> Instance:
+    tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
+    return Instance(
+        id=entry["InstanceId"],
+        type=entry["InstanceType"],
+        zone=entry.get("Placement", {}).get("AvailabilityZone", ""),
+        state=entry["State"]["Name"],
+        launched=entry["LaunchTime"],
+        spot=entry.get("InstanceLifecycle") == "spot",
+        request=entry.get("SpotInstanceRequestId", ""),
+        launch=tags.get(TAG_LAUNCH, ""),
+    )
+
+
+def _request(entry: Mapping[str, Any]) -> SpotRequest:
+    return SpotRequest(
+        id=entry["SpotInstanceRequestId"],
+        type=entry.get("Type", "one-time"),
+        state=entry["State"],
+        status=entry.get("Status", {}).get("Code", ""),
+        instance=entry.get("InstanceId") or "",
+    )
