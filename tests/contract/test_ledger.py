@@ -179,8 +179,11 @@ def test_an_answer_is_kept_until_it_is_old(registry: Registry) -> None:
     registry.keep_answer("key", kept)
     registry.keep_answer("key", msgspec.structs.replace(kept, status=500))
     assert registry.answer("key", now=NOW) == kept
-    assert registry.answer("key", now=NOW + timedelta(days=2)) is None
     assert registry.answer("other", now=NOW) is None
+    assert registry.answer("key", now=NOW + timedelta(days=2)) is None
+    newer = msgspec.structs.replace(kept, until=NOW + timedelta(days=9))
+    registry.keep_answer("key", newer)
+    assert registry.answer("key", now=NOW + timedelta(days=2)) == newer
 
 
 def test_fleets_and_intents_are_written_by_one_tick_at_a_time(registry: Registry) -> None:

@@ -132,10 +132,15 @@ class Registry:
         return gate is not None
 
     def answer(self, idempotency_key: str, *, now: datetime) -> Answer | None:
-        """The stored answer to an earlier request with this key."""
+        """The stored answer to an earlier request with this key; one that is too old is removed."""
         found = self._table.get(Key("answer", idempotency_key))
-        stored = msgspec.json.decode(found.text, type=Answer) if found else None
-        return stored if stored and stored.until > now else None
+        if found is None:
+            return None
+        stored = msgspec.json.decode(found.text, type=Answer)
+        if stored.until > now:
+            return stored
+        self._table.delete(found)
+        return None
 
     def keep_answer(self, idempotency_key: str, answer: Answer) -> None:
         """Store an answer; the first one stays."""
