@@ -140,9 +140,10 @@ class Table:
         until: str = "",
         after: tuple[Key, str] | None = None,
         limit: int | None = None,
+        newest_first: bool = False,
     ) -> Iterator[tuple[Key, str]]:
-        """(key, since) of the documents of an index state, oldest first, `since` at most `until`,
-        behind `after`.
+        """(key, since) of the documents of an index state, oldest or newest first, `since` at
+        most `until`, behind `after`.
         """
         condition, values = "#state = :state", {":state": {"S": state}}
         if until:
@@ -150,6 +151,7 @@ class Table:
             values[":until"] = {"S": until}
         pages = self._pages(
             IndexName=INDEX,
+            ScanIndexForward=not newest_first,
             KeyConditionExpression=condition,
             ExpressionAttributeNames={"#state": "state"},
             ExpressionAttributeValues=values,

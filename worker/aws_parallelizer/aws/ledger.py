@@ -106,6 +106,11 @@ class Ledger:
                 ):
                     yield at.sort
 
+    def newest(self, job: str, state: State, *, shard: int, limit: int) -> list[Task]:
+        """The tasks of one shard that came into the state last; at most 100."""
+        found = self._table.in_state(_state(job, state, shard), limit=limit, newest_first=True)
+        return list(self.get_many(job, [at.sort for at, _ in found]).values())
+
     def page(
         self,
         job: str,
