@@ -12,11 +12,12 @@ _PAGE = 1000  # the most that S3 lists in one call
 
 
 class Listed(NamedTuple):
-    """One object of a listing; `etag` without its quotes."""
+    """One object of a listing; `etag` without its quotes, `modified` in seconds since 1970."""
 
     key: str
     etag: str
     size: int
+    modified: float = 0.0
 
 
 class S3:
@@ -30,7 +31,12 @@ class S3:
         start = {"StartAfter": after} if after else {}
         answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE, **start)
         return [
-            Listed(entry["Key"], unquoted(entry["ETag"]), int(entry["Size"]))
+            Listed(
+                entry["Key"],
+                unquoted(entry["ETag"]),
+                int(entry["Size"]),
+                entry["LastModified"].timestamp(),
+            )
             for entry in answer.get("Contents", [])
         ]
 
@@ -40,6 +46,32 @@ class S3:
             "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=_LINK_SECONDS
         )
         return link
+
+    def make(self, bucket: str) -> None:
+        """Make a private bucket, where it is not there yet."""
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except self._client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "404":
+                raise
+            region = self._client.meta.region_name
+            # us-east-1 is the one region that may not be named: it is S3's default.
+            place = {} if region == "us-east-1" else {"LocationConstraint": region}
+            options = {"CreateBucketConfiguration": place} if place else {}
+            self._client.create_bucket(Bucket=bucket, **options)
+        self._client.put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        """Store a small object."""
+        self._client.put_object(Bucket=bucket, Key=key, Body=body)
 
 
 def unquoted(etag: str) -> str:

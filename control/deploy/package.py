@@ -1,0 +1,61 @@
+"""The Chalice app as a zip and a template.
+
+Chalice is run on a copy of the app: it writes into the folder that it packages, and two packagings
+at once would meet there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from aws_parallelizer.core.errors import ParallelizerError
+
+STAGE = "api"  # Chalice's stage, and the last part of the API's base URL
+TEMPLATE = "sam.json"
+CODE = "deployment.zip"
+
+_CONTROL = Path(__file__).resolve().parent.parent
+_PACKED = (".chalice", "chalicelib", "vendor", "app.py", "requirements.txt", "resources.json")
+
+
+class PackagingFailed(ParallelizerError):
+    """Chalice could not package the app."""
+
+
+def package(out: Path) -> None:
+    """Write the template and the functions' code to the folder `out`; raises PackagingFailed."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = Path(folder) / "app"
+        _copy(app)
+        _run_chalice(app, out.resolve())
+
+
+def _copy(to: Path) -> None:
+    to.mkdir()
+    for name in _PACKED:
+        source = _CONTROL / name
+        if source.is_dir():
+            skipped = shutil.ignore_patterns("__pycache__", "deployments")
+            shutil.copytree(source, to / name, ignore=skipped)
+        else:
+            shutil.copy(source, to / name)
+
+
+def _run_chalice(app: Path, out: Path) -> None:
+    # -I keeps what this process imports from out of the packaging: the copy alone counts.
+    arguments = ["package", "--stage", STAGE, "--merge-template", "resources.json", str(out)]
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", "from chalice.cli import main; main()", *arguments],
+        cwd=app,
+        env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},  # asked for, and not used here
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        raise PackagingFailed(f"chalice package failed:\n{ended.stdout}{ended.stderr}".rstrip())
