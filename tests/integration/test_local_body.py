@@ -1,0 +1,280 @@
+"""Instances of the local EC2 that are processes: their life, their metadata, their end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from botocore.credentials import InstanceMetadataProvider
+from botocore.exceptions import ClientError
+from botocore.utils import InstanceMetadataFetcher
+
+from integration.local_ec2 import Server, alive, serving
+from waiting import until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("body")) as running:
+        yield running
+
+
+def test_an_instance_of_ours_is_a_process_with_its_log_and_user_data(server: Server) -> None:
+    name = server.run()["InstanceId"]
+    server.wait(name, "running")
+    pid, child = server.pids(name)
+    assert alive(pid)
+    assert os.getsid(child) == pid
+    log = server.path(name, "log")
+    until(lambda: "user data" in log.read_text(), seconds=10, what="the log is written")
+    assert server.path(name, "user-data").read_text() == "job=j\ndo=sleep\n"
+
+
+def test_an_instance_started_by_others_is_just_a_row(server: Server) -> None:
+    name = server.run(kind="persistent", tags=[])["InstanceId"]
+    server.wait(name, "running")
+    assert not server.path(name).exists()
+
+
+def test_defect_14_no_key_is_in_the_environment_and_the_settings_are(server: Server) -> None:
+    name = server.run()["InstanceId"]
+    seen = server.booted(name)["environment"]
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"} & set(seen)
+    assert seen["AWS_ENDPOINT_URL_EC2"] == server.endpoint
+    assert seen["PARALLELIZER_SCRATCH"] == str(server.path(name, "scratch"))
+    assert seen["HOME"] == str(server.path(name)), "no settings of the developer's are found"
+    assert (seen["LANG"], seen["PYTHONUNBUFFERED"]) == ("C.UTF-8", "1")
+
+
+def test_terminate_kills_every_process_of_the_machine_at_once(server: Server) -> None:
+    name = server.run()["InstanceId"]
+    pids = server.pids(name)
+    answer = server.ec2.terminate_instances(InstanceIds=[name])
+    assert [pid for pid in pids if alive(pid)] == []
+    assert answer["TerminatingInstances"][0]["CurrentState"]["Name"] == "shutting-down"
+    assert server.state(name) == "shutting-down"
+    server.wait(name, "terminated")
+    assert not server.path(name, "scratch").exists(), "read-only folders are deleted too"
+    assert server.path(name, "pid").read_text().strip() == str(pids[0])
+    assert server.path(name, "log").exists()
+    reason = server.instance(name)["StateReason"]["Code"]
+    assert reason == "Client.UserInitiatedShutdown"
+    server.ec2.terminate_instances(InstanceIds=[name])
+    assert server.state(name) == "terminated"
+
+
+def test_one_unknown_id_terminates_none(server: Server) -> None:
+    name = server.run()["InstanceId"]
+    server.wait(name, "running")
+    with pytest.raises(ClientError, match=r"InvalidInstanceID\.NotFound"):
+        server.ec2.terminate_instances(InstanceIds=[name, "i-0123456789abcdef0"])
+    assert server.state(name) == "running"
+
+
+def test_a_protected_instance_is_not_terminated(server: Server) -> None:
+    name = server.run(DisableApiTermination=True)["InstanceId"]
+    with pytest.raises(ClientError, match="OperationNotPermitted"):
+        server.ec2.terminate_instances(InstanceIds=[name])
+    assert all(alive(pid) for pid in server.pids(name))
+
+
+@pytest.mark.parametrize(("kind", "closed"), [(None, None), ("one-time", "closed")])
+def test_an_instance_that_powers_itself_off_is_terminated(
+    server: Server, kind: str | None, closed: str | None
+) -> None:
+    instance = server.run("poweroff", kind=kind)
+    name = instance["InstanceId"]
+    pids = server.pids(name)
+    server.path(name, "scratch/go").touch()
+    server.wait(name, "terminated")
+    assert [pid for pid in pids if alive(pid)] == []
+    assert server.instance(name)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    if closed:
+        assert server.status(instance["SpotInstanceRequestId"])[0] == closed
+
+
+def test_defect_17_the_shutdown_behaviour_stop_stops_and_start_goes_on_in_the_same_folder(
+    server: Server,
+) -> None:
+    instance = server.run("poweroff", kind="persistent", InstanceInitiatedShutdownBehavior="stop")
+    name, request = instance["InstanceId"], instance["SpotInstanceRequestId"]
+    [first, _] = server.pids(name)
+    server.path(name, "scratch/go").touch()
+    server.wait(name, "stopped")
+    assert server.status(request) == ("disabled", "instance-stopped-by-user")
+    server.path(name, "scratch/seen").unlink()
+    server.ec2.start_instances(InstanceIds=[name])
+    [second, _] = server.pids(name)
+    assert second != first
+    assert server.path(name, "scratch/boots").read_text() == "xx"
+    assert not server.path(name, "poweroff").exists()
+    assert server.status(request) == ("active", "fulfilled")
+
+
+def test_a_one_time_spot_instance_that_powers_off_is_terminated_even_with_stop(
+    server: Server,
+) -> None:
+    instance = server.run("poweroff", kind="one-time", InstanceInitiatedShutdownBehavior="stop")
+    server.booted(instance["InstanceId"])
+    server.path(instance["InstanceId"], "scratch/go").touch()
+    server.wait(instance["InstanceId"], "terminated")
+
+
+@pytest.mark.parametrize("how", ["poweroff", "kill"])
+def test_defect_18_a_persistent_machine_that_ends_by_itself_or_is_killed_comes_again(
+    server: Server, how: str
+) -> None:
+    instance = server.run("poweroff", kind="persistent")
+    name, request = instance["InstanceId"], instance["SpotInstanceRequestId"]
+    [pid, child] = server.pids(name)
+    if how == "kill":
+        os.kill(pid, signal.SIGKILL)
+    else:
+        server.path(name, "scratch/go").touch()
+    second = server.replacement(request, of=name)
+    server.booted(second)
+    assert server.state(name) in ("shutting-down", "terminated")
+    assert not alive(child)
+    assert (
+        server.path(second, "user-data").read_bytes() == server.path(name, "user-data").read_bytes()
+    )
+    assert "Tags" not in server.instance(second)
+
+
+def test_a_crash_loses_the_machine_and_closes_a_one_time_request(server: Server) -> None:
+    instance = server.run("crash", kind="one-time")
+    server.wait(instance["InstanceId"], "terminated")
+    assert server.status(instance["SpotInstanceRequestId"]) == ("closed", "system-error")
+
+
+def test_stop_instances_shuts_an_on_demand_machine_down_and_start_boots_it(
+    server: Server,
+) -> None:
+    name = server.run()["InstanceId"]
+    pids = server.pids(name)
+    server.ec2.stop_instances(InstanceIds=[name])
+    server.wait(name, "stopped")
+    assert [pid for pid in pids if alive(pid)] == []
+    server.ec2.start_instances(InstanceIds=[name])
+    server.wait(name, "running")
+    server.ec2.terminate_instances(InstanceIds=[name])
+    with pytest.raises(ClientError, match="IncorrectInstanceState"):
+        server.ec2.start_instances(InstanceIds=[name])
+
+
+def test_defect_15_the_metadata_wants_a_token(server: Server) -> None:
+    name = server.run()["InstanceId"]
+    path = "latest/meta-data/instance-id"
+    assert server.imds(name, path)[0] == 200
+    assert server.imds(name, path, token="")[0] == 401
+    assert server.imds(name, path, token="wrong")[0] == 401
+    life = "X-aws-ec2-metadata-token-ttl-seconds"
+    assert server.imds(name, "latest/api/token", method="PUT")[0] == 400
+    assert server.imds(name, "latest/api/token", method="PUT", **{life: "21601"})[0] == 400
+    status, token = server.imds(name, "latest/api/token", method="PUT", **{life: "1"})
+    assert status == 200
+    assert server.imds(name, path, token=token) == (200, name)
+    until(lambda: server.imds(name, path, token=token)[0] == 401, seconds=5, what="it runs out")
+
+
+def test_the_metadata_says_what_the_instance_is(server: Server) -> None:
+    instance = server.run(kind="one-time", IamInstanceProfile={"Name": "parallelizer-worker"})
+    name = instance["InstanceId"]
+    told = {
+        "meta-data/instance-id": name,
+        "meta-data/instance-type": "c5.large",
+        "meta-data/instance-life-cycle": "spot",
+        "meta-data/ami-id": "ami-local",
+        "meta-data/placement/region": "us-east-1",
+        "meta-data/placement/availability-zone": instance["Placement"]["AvailabilityZone"],
+        "meta-data/iam/security-credentials/": "parallelizer-worker",
+        "user-data": "job=j\ndo=sleep\n",
+    }
+    for path, text in told.items():
+        assert server.imds(name, f"latest/{path}") == (200, text), path
+    for path in ("spot/instance-action", "events/recommendations/rebalance"):
+        assert server.imds(name, f"latest/meta-data/{path}")[0] == 404, path
+    document = json.loads(server.imds(name, "latest/dynamic/instance-identity/document")[1])
+    assert (document["instanceId"], document["region"]) == (name, "us-east-1")
+
+
+def test_an_instance_without_user_data_or_profile_has_none(server: Server) -> None:
+    name = server.run(UserData="")["InstanceId"]
+    assert server.imds(name, "latest/user-data")[0] == 404
+    assert server.imds(name, "latest/meta-data/iam/security-credentials/")[0] == 404
+
+
+def test_botocore_finds_the_instances_credentials(server: Server) -> None:
+    name = server.run(IamInstanceProfile={"Arn": "arn:aws:iam::000000000000:instance-profile/w"})
+    url = server.booted(name["InstanceId"])["environment"]["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
+    fetcher = InstanceMetadataFetcher(timeout=5, num_attempts=1, base_url=url)
+    found = InstanceMetadataProvider(iam_role_fetcher=fetcher).load()
+    assert found is not None
+    assert found.access_key == "test"
+
+
+@pytest.mark.parametrize(("kind", "after"), [("one-time", "closed"), ("persistent", "open")])
+def test_fault_56_a_reclaim_gives_notice_and_then_ends_the_machine(
+    server: Server, kind: str, after: str
+) -> None:
+    instance = server.run(kind=kind)
+    name, request = instance["InstanceId"], instance["SpotInstanceRequestId"]
+    pids = server.pids(name)
+    status, text = server.reclaim({"instance": name, "notice": 2})
+    assert status == 200, text
+    action = json.loads(server.imds(name, "latest/meta-data/spot/instance-action")[1])
+    assert action == {"action": "terminate", "time": json.loads(text)["ends"]}
+    assert datetime.fromisoformat(action["time"]).tzinfo is not None
+    assert server.status(request) == ("active", "marked-for-termination")
+    assert all(alive(pid) for pid in pids)
+    until(lambda: server.status(request)[1] != "marked-for-termination", seconds=10)
+    assert [pid for pid in pids if alive(pid)] == []
+    assert server.instance(name)["StateReason"]["Code"] == "Server.SpotInstanceTermination"
+    if after == "closed":
+        assert server.status(request) == ("closed", "instance-terminated-no-capacity")
+    else:
+        server.booted(server.replacement(request, of=name))
+
+
+def test_a_reclaim_that_cannot_be_says_why(server: Server) -> None:
+    spot, on_demand = server.run(kind="one-time")["InstanceId"], server.run()["InstanceId"]
+    ended = server.run(kind="one-time")["InstanceId"]
+    server.ec2.terminate_instances(InstanceIds=[ended])
+    wrong = [
+        ({"instance": "i-none", "notice": 1}, "InvalidInstanceID.NotFound"),
+        ({"instance": ended, "notice": 1}, "IncorrectInstanceState"),
+        ({"instance": on_demand, "notice": 1}, "UnsupportedOperation"),
+        ({"instance": spot, "notice": -1}, "InvalidParameterValue"),
+        ({"instance": spot, "notice": "soon"}, "InvalidParameterValue"),
+        ({"notice": 1}, "InvalidParameterValue"),
+        ([], "InvalidParameterValue"),
+    ]
+    for body, code in wrong:
+        status, text = server.reclaim(body)
+        assert (status, json.loads(text)["Code"]) == (400, code), body
+        assert json.loads(text)["Message"]
+    assert server.imds(spot, "latest/meta-data/spot/instance-action")[0] == 404
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_machine_outlives_the_server(tmp_path: Path, number: signal.Signals) -> None:
+    with serving(tmp_path) as own:
+        [pid, child] = own.pids(own.run()["InstanceId"])
+        own.process.send_signal(number)
+        own.process.wait(20)
+        until(lambda: not alive(pid), seconds=5, what="the machine's process is gone")
+        if number is signal.SIGTERM:
+            assert not alive(child)
+        else:
+            os.kill(child, signal.SIGKILL)  # nobody was left who could have ended it
+
+
+def test_it_listens_on_loopback_only(server: Server) -> None:
+    with Path("/proc/net/tcp").open() as lines:
+        mine = [line.split()[1] for line in lines if f":{server.port:04X} " in line]
+    assert {address.partition(":")[0] for address in mine} == {"0100007F"}
