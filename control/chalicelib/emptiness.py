@@ -2,8 +2,8 @@
 
 SQS's counts are approximate and its three numbers are read at different moments; one reading that
 says zero proves nothing. So nothing is let go before several readings in a row, spread over
-minutes, found all of it empty: the queue, the uploads on their way to it, the enqueues, the launches
-and the ledger. A reading that failed is not an empty one.
+minutes, found all of it empty: the queue, the uploads on their way to it, the enqueues, the
+launches and the ledger. A reading that failed is not an empty one.
 """
 
 from __future__ import annotations

@@ -117,9 +117,7 @@ class Holdings:
     @cached_property
     def _doomed(self) -> frozenset[str]:
         marked = {each.id for each in self.requests if each.status in _DOOMED}
-        return frozenset(
-            each.id for each in self._alive if each.request and each.request in marked
-        )
+        return frozenset(each.id for each in self._alive if each.request and each.request in marked)
 
 
 def _is_live(request: SpotRequest) -> bool:

@@ -88,7 +88,8 @@ class Limits:
 class Situation:
     """All that a decision rests on. `demand` None = the queue could not be read, `trouble` why.
 
-    `empty` = the emptiness rule holds; `grace_seconds` = what workers then get to end by themselves.
+    `empty` = the emptiness rule holds; `grace_seconds` = what workers then get to end by
+    themselves.
     """
 
     holdings: Holdings

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from aws_parallelizer.core.fleet import TAG_LAUNCH, Instance, SpotRequest
+from aws_parallelizer.core.fleet import TAG_LAUNCH, Instance, Refusal, SpotRequest
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,6 @@ class Unanswered(Exception):
     """EC2 may or may not have carried the launch out."""
 
 
-class Refusal(NamedTuple):
-    """Why EC2 did not launch; `pool` is the type and subnet, empty when it refused as a whole."""
-
-    code: str
-    message: str
-    pool: str = ""
-
-
 class Launched(NamedTuple):
     """What a launch brought: ids of instances, and why there are not more."""
 
@@ -49,7 +41,7 @@ class Launched(NamedTuple):
 
 
 class Ec2:
-    """The gateway. Every method raises botocore's ClientError or BotoCoreError, but for `launch`."""
+    """The gateway. Every method but `launch` raises botocore's ClientError or BotoCoreError."""
 
     def __init__(self, client: Any, *, launcher: Any) -> None:
         self._client = client
@@ -127,7 +119,7 @@ def _each(call: Callable[[list[str]], object], ids: Sequence[str]) -> dict[str, 
         try:
             call(batch)
         except ClientError as error:
-            reason = _refusal(error)
+            reason = _reason(error)
             if not reason.code.startswith(_OF_ONE_ID):
                 raise
             if len(batch) == 1:
@@ -139,14 +131,18 @@ def _each(call: Callable[[list[str]], object], ids: Sequence[str]) -> dict[str, 
     return refused
 
 
+def _reason(error: ClientError) -> Refusal:
+    found = error.response["Error"]
+    return Refusal(str(found["Code"]), str(found.get("Message", "")))
+
+
 def _refusal(error: ClientError) -> Refusal:
-    """EC2's refusal; raises Unanswered where it is none but a failure half-way."""
-    code = str(error.response["Error"]["Code"])
-    message = str(error.response["Error"].get("Message", ""))
+    """EC2's refusal of a launch; raises Unanswered where it is a failure half-way."""
+    reason = _reason(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-    if status >= 500 and not code.startswith(_DEFINITE):
-        raise Unanswered(f"{code}: {message}") from error
-    return Refusal(code, message)
+    if status >= 500 and not reason.code.startswith(_DEFINITE):
+        raise Unanswered(f"{reason.code}: {reason.message}") from error
+    return reason
 
 
 def _of_fleet(answer: Mapping[str, Any]) -> Launched:

@@ -1,4 +1,4 @@
-"""What a launch needs before it can be asked for: image, subnets, groups, types, launch template."""
+"""What a launch needs first: image, subnets, security groups, types, launch template."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class Ec2Setup:
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
         """The subnets of the ids, or the default VPC's for none; raises NotFound."""
         default = {"Filters": [{"Name": "default-for-az", "Values": ["true"]}]}
-        answer = self._describe("describe_subnets", **({"SubnetIds": list(ids)} if ids else default))
+        answer = self._describe(
+            "describe_subnets", **({"SubnetIds": list(ids)} if ids else default)
+        )
         found = [Subnet(entry["SubnetId"], entry["VpcId"]) for entry in answer["Subnets"]]
         if not found:
             raise NotFound("there is no default VPC: set subnets")

@@ -6,10 +6,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from aws_parallelizer.core.errors import Conflict, NotFound
 
 log = logging.getLogger(__name__)
 
+ERRORS = (ClientError, BotoCoreError)  # for callers that may not import the SDK
 BATCH = 10  # SQS takes ten entries a call
 MAX_VISIBILITY_SECONDS = 43200  # counted from the receive, not from the last renewal
 
@@ -67,10 +70,11 @@ class Queue:
             for message in answer.get("Messages", [])
         ]
 
-    def send(self, bodies: Sequence[str]) -> list[bool]:
-        """Send each body; for each, whether the queue has it."""
+    def send(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> list[bool]:
+        """Send each body, to be seen after the delay; for each, whether the queue has it."""
+        delay = {"DelaySeconds": delay_seconds} if delay_seconds else {}
         return self._batched(
-            self._client.send_message_batch, [{"MessageBody": body} for body in bodies]
+            self._client.send_message_batch, [{"MessageBody": body, **delay} for body in bodies]
         )
 
     def delete(self, handles: Sequence[str]) -> list[bool]:

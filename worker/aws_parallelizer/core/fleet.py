@@ -5,6 +5,7 @@ between two ticks.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,6 +39,14 @@ class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     state: str
     status: str
     instance: str = ""
+
+
+class Refusal(NamedTuple):
+    """Why EC2 did not launch; `pool` is the type and subnet, empty when it refused as a whole."""
+
+    code: str
+    message: str
+    pool: str = ""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -80,11 +89,12 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What the last tick saw of a job's fleet, and what the next one must remember. Written by
-    reconcile alone. `observed` is when EC2 was last asked.
+    reconcile alone. `observed` is when EC2 was last asked, `job_version` the job's row then.
     """
 
     job: str
     observed: datetime
+    job_version: int = 0
     instances: tuple[Instance, ...] = ()
     requests: tuple[SpotRequest, ...] = ()
     sentence: str = ""

@@ -1,0 +1,65 @@
+"""What the queues and the ledger say about a job's work, at one tick."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+
+from aws_parallelizer.aws import sqs
+from aws_parallelizer.aws.sqs import Counts
+from aws_parallelizer.core.job import Job
+from aws_parallelizer.core.outcome import OPEN
+from chalicelib.context import Context
+from chalicelib.emptiness import Reading
+from chalicelib.holdings import Holdings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The readings for one job; each service is asked at most once. `uploads` None = unknown."""
+
+    context: Context
+    job: Job
+    uploads: int | None
+
+    @property
+    def demand(self) -> int | None:
+        """visible + in flight + delayed; None = the queue could not be read."""
+        return self._backlog.total if isinstance(self._backlog, Counts) else None
+
+    @property
+    def trouble(self) -> str:
+        """Why the queue could not be read."""
+        return "" if isinstance(self._backlog, Counts) else self._backlog
+
+    def take(self, holdings: Holdings) -> Reading:
+        """One reading for the emptiness rule: the queue before the ledger, for a task's row is
+        written before its message and ends before it; the ledger only where the queues are quiet.
+        """
+        reading = Reading(
+            messages=self.demand,
+            uploads=self.uploads,
+            enqueues=len(self.job.enqueues),
+            unsettled_launches=holdings.unsettled,
+            wishes=len(self.job.wishes),
+            open_tasks=None,
+        )
+        if not reading.quiet:
+            return reading
+        return dataclasses.replace(reading, open_tasks=self._open_tasks)
+
+    @cached_property
+    def _backlog(self) -> Counts | str:
+        try:
+            return self.context.queue(self.job.queue_url).counts()
+        except sqs.ERRORS as error:
+            log.warning("the queue of job %s could not be read: %s", self.job.name, error)
+            return f"the queue could not be read ({error})"
+
+    @cached_property
+    def _open_tasks(self) -> bool:
+        return self.context.ledger.has_any(self.job.name, OPEN)

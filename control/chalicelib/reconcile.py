@@ -1,0 +1,82 @@
+"""Compare what should be with what is, job by job, and act on the difference.
+
+One run at a time: it holds a lease in the registry. For each job: read, plan, write what was seen
+and decided, carry out. The fleet's row is written, under the version that was read, before anything
+is done, so a run that lost its lease is refused before it acts.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+import msgspec
+
+from aws_parallelizer.aws import sqs
+from aws_parallelizer.aws.ec2 import Ec2
+from aws_parallelizer.aws.ec2_setup import Ec2Setup
+from aws_parallelizer.aws.sqs import Queue
+from aws_parallelizer.core.fleet import Fleet
+from aws_parallelizer.core.job import Job
+from chalicelib import jobs
+from chalicelib.context import Context
+from chalicelib.readings import Readings
+from chalicelib.templates import name_of
+from chalicelib.tick import Tick
+
+log = logging.getLogger(__name__)
+
+LEASE = "reconcile"
+
+
+def run(context: Context) -> None:
+    """One run over all jobs, unless another one is under way."""
+    lease = context.registry.take_lease(
+        LEASE,
+        owner=uuid.uuid4().hex,
+        now=context.now(),
+        seconds=context.settings.lease_seconds,
+    )
+    if lease is None:
+        log.info("another reconcile is under way")
+        return
+    try:
+        _all_jobs(context)
+    finally:
+        context.registry.give_back(LEASE, lease, now=context.now())
+
+
+def _all_jobs(context: Context) -> None:
+    client = context.client("ec2")
+    ec2 = Ec2(client, launcher=context.client("ec2", attempts=1))
+    setup = Ec2Setup(client)
+    uploads = _uploads(context.uploads)
+    for job in context.registry.jobs():
+        readings = Readings(context, job, uploads)
+        try:
+            if Tick(context, job, ec2, setup, readings).run():
+                setup.remove_template(name_of(job, stack=context.settings.stack))
+                jobs.finish_deletion(context, job)
+        except Exception as error:
+            # This job waits for the next run; the others do not wait for it.
+            log.exception("reconcile of job %s failed", job.name)
+            _say(context, job, f"reconcile failed: {error}"[:500])
+
+
+def _uploads(queue: Queue) -> int | None:
+    """Messages of new objects on their way to all jobs, read before any work queue: what moves on
+    meanwhile is seen there.
+    """
+    try:
+        return queue.counts().total
+    except sqs.ERRORS as error:
+        log.warning("the uploads queue could not be read, so nothing counts as empty: %s", error)
+        return None
+
+
+def _say(context: Context, job: Job, sentence: str) -> None:
+    try:
+        found = context.registry.fleet(job.name) or Fleet(job=job.name, observed=context.now())
+        context.registry.put_fleet(msgspec.structs.replace(found, sentence=sentence))
+    except Exception:
+        log.exception("the failure of job %s could not be written either", job.name)

@@ -1,0 +1,130 @@
+"""Why EC2 did not launch, in five classes; each has its back-off and its sentence. Pure.
+
+class          what it means                                              next try
+capacity       a pool has no spare machines now                           30 s, doubling to 15 min
+price          every pool costs more than maxPrice                        10 min, doubling to 1 h
+quota          the account may not have more                              5 min, doubling to 30 min
+throttle       too many calls a second                                    30 s, doubling to 10 min
+configuration  a parameter or the stack names what is not there or not    1 min, doubling to
+               allowed                                                    10 min, or at once with other
+                                                                          parameters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from aws_parallelizer.core.fleet import Backoff, Refusal
+
+
+class Class(StrEnum):
+    """What kind of obstacle it is, the most general first: one that stops every pool decides."""
+
+    THROTTLE = "throttle"
+    QUOTA = "quota"
+    PRICE = "price"
+    CAPACITY = "capacity"
+    CONFIGURATION = "configuration"
+
+
+class _Span(NamedTuple):
+    first: timedelta
+    longest: timedelta
+
+
+_SPANS = {
+    Class.THROTTLE: _Span(timedelta(seconds=30), timedelta(minutes=10)),
+    Class.QUOTA: _Span(timedelta(minutes=5), timedelta(minutes=30)),
+    Class.PRICE: _Span(timedelta(minutes=10), timedelta(hours=1)),
+    Class.CAPACITY: _Span(timedelta(seconds=30), timedelta(minutes=15)),
+    Class.CONFIGURATION: _Span(timedelta(minutes=1), timedelta(minutes=10)),
+}
+
+_CODES = {
+    "RequestLimitExceeded": Class.THROTTLE,
+    "Throttling": Class.THROTTLE,
+    "ThrottlingException": Class.THROTTLE,
+    "EC2ThrottledException": Class.THROTTLE,
+    "MaxSpotInstanceCountExceeded": Class.QUOTA,
+    "MaxSpotFleetRequestCountExceeded": Class.QUOTA,
+    "MaxFleetCountExceeded": Class.QUOTA,
+    "VcpuLimitExceeded": Class.QUOTA,
+    "InstanceLimitExceeded": Class.QUOTA,
+    "VolumeLimitExceeded": Class.QUOTA,
+    "SpotMaxPriceTooLow": Class.PRICE,
+    "InsufficientInstanceCapacity": Class.CAPACITY,
+    "InsufficientCapacity": Class.CAPACITY,
+    "InsufficientHostCapacity": Class.CAPACITY,
+    "InsufficientFreeAddressesInSubnet": Class.CAPACITY,
+    "UnfulfillableCapacity": Class.CAPACITY,
+    "Unsupported": Class.CAPACITY,  # this type is not to be had in this zone; others are
+    "UnsupportedOperation": Class.CAPACITY,
+}
+
+
+def class_of(refusal: Refusal) -> Class:
+    """The refusal's class; a code that is not known is something to be looked at."""
+    return _CODES.get(refusal.code, Class.CONFIGURATION)
+
+
+def decisive(refusals: Sequence[Refusal]) -> Refusal:
+    """The refusal that says most about a launch which brought nothing."""
+    order = list(Class)
+    return min(refusals, key=lambda refusal: order.index(class_of(refusal)))
+
+
+def sentence(refusals: Sequence[Refusal], *, pools: int) -> str:
+    """One sentence for people; `pools` = how many were asked."""
+    first = decisive(refusals)
+    same = {each.pool for each in refusals if class_of(each) == class_of(first)}
+    match class_of(first):
+        case Class.CAPACITY:
+            return f"no spot capacity in {len(same)} of {max(pools, len(same))} pools"
+        case Class.PRICE:
+            return f"spot costs more than maxPrice allows ({_said(first)})"
+        case Class.QUOTA:
+            return f"the account's EC2 quota is used up ({_said(first)})"
+        case Class.THROTTLE:
+            return "EC2 takes no more calls for the moment"
+        case Class.CONFIGURATION:
+            return f"EC2 refuses to launch ({_said(first)})"
+
+
+def after_refusal(
+    backoff: Backoff, refusals: Sequence[Refusal], *, pools: int, configuration: str, now: datetime
+) -> Backoff:
+    """The back-off after a launch that brought nothing. `configuration` is the fingerprint of the
+    parameters that it was made with.
+    """
+    return _longer(
+        backoff,
+        class_of(decisive(refusals)),
+        said=sentence(refusals, pools=pools),
+        configuration=configuration,
+        now=now,
+    )
+
+
+def after_obstacle(backoff: Backoff, said: str, *, configuration: str, now: datetime) -> Backoff:
+    """The back-off when what a launch needs is not there: only other parameters help."""
+    return _longer(backoff, Class.CONFIGURATION, said=said, configuration=configuration, now=now)
+
+
+def _longer(
+    backoff: Backoff, kind: Class, *, said: str, configuration: str, now: datetime
+) -> Backoff:
+    span = _SPANS[kind]
+    wait = min(span.first * 2 ** min(backoff.failures, 16), span.longest)
+    return Backoff(
+        failures=backoff.failures + 1,
+        until=now + wait,
+        sentence=said,
+        configuration=configuration if kind == Class.CONFIGURATION else "",
+    )
+
+
+def _said(refusal: Refusal) -> str:
+    return f"{refusal.code}: {refusal.message}"[:300]

@@ -1,0 +1,143 @@
+"""What each instance of a job is launched with: its launch template, and the pools it may be in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from aws_parallelizer.aws import ssm
+from aws_parallelizer.aws.ec2 import as_tags
+from aws_parallelizer.aws.ec2_setup import Ec2Setup, Subnet, TemplateVersion
+from aws_parallelizer.core import user_data
+from aws_parallelizer.core.errors import NotFound
+from aws_parallelizer.core.fleet import TAG_JOB, TAG_STACK
+from aws_parallelizer.core.job import Job
+from aws_parallelizer.core.parameters import Parameters, as_text
+from chalicelib.context import Context
+
+# Spot is found where there is choice: x86-64 types with 2 vCPUs of several families, generations
+# and makers share few capacity pools. An image is built for one architecture, hence no Graviton.
+DEFAULT_TYPES = (
+    "c7i.large",
+    "c7a.large",
+    "c6i.large",
+    "c6a.large",
+    "c5.large",
+    "m7i.large",
+    "m7a.large",
+    "m6i.large",
+    "m6a.large",
+    "m5.large",
+    "r6i.large",
+    "r5.large",
+)
+DEFAULT_TYPES_VCPUS = 2
+MAX_POOLS = 300  # CreateFleet's limit of overrides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where and how a job's instances are launched."""
+
+    template: TemplateVersion
+    pools: tuple[tuple[str, str], ...]
+
+
+def name_of(job: Job, *, stack: str) -> str:
+    """The launch template's name."""
+    return f"{stack}-{job.name}"
+
+
+def job_tags(job: Job, *, stack: str) -> dict[str, str]:
+    """What marks everything of a job."""
+    return {TAG_STACK: stack, TAG_JOB: job.name}
+
+
+def fingerprint(job: Job) -> str:
+    """What changes when the job's parameters do."""
+    return hashlib.sha256(as_text(job.parameters).encode()).hexdigest()[:16]
+
+
+def slots(job: Job, setup: Ec2Setup) -> int:
+    """How many tasks an instance runs side by side; of several types, the fewest."""
+    if job.parameters.num_threads:
+        return job.parameters.num_threads
+    if job.parameters.instance_type is None:
+        return DEFAULT_TYPES_VCPUS
+    return min(setup.vcpus(job.parameters.instance_type).values())
+
+
+def prepare(context: Context, job: Job, setup: Ec2Setup) -> Site:
+    """The job's launch template, made or brought up to date; raises NotFound, whose text says which
+    parameter or what of the stack is missing.
+    """
+    subnets = setup.subnets(job.parameters.subnets or context.settings.subnet_ids)
+    data = _data(context, job, setup, vpc=subnets[0].vpc)
+    encoded = msgspec.json.encode(data, order="sorted")
+    stack = context.settings.stack
+    template = setup.template(
+        name_of(job, stack=stack),
+        data=data,
+        fingerprint=hashlib.sha256(encoded).hexdigest()[:16],
+        tags=job_tags(job, stack=stack),
+    )
+    return Site(template=template, pools=pools(job.parameters, subnets))
+
+
+def pools(parameters: Parameters, subnets: list[Subnet]) -> tuple[tuple[str, str], ...]:
+    """Every (instance type, subnet)."""
+    types = parameters.instance_type or DEFAULT_TYPES
+    every = itertools.product(types, (subnet.id for subnet in subnets))
+    return tuple(itertools.islice(every, MAX_POOLS))
+
+
+def _data(context: Context, job: Job, setup: Ec2Setup, *, vpc: str) -> dict[str, Any]:
+    parameters, settings = job.parameters, context.settings
+    image = _image(context, parameters)
+    groups = parameters.security_group or (settings.security_group or "default",)
+    tags = as_tags(job_tags(job, stack=settings.stack))
+    data = {
+        "ImageId": image,
+        "UserData": base64.b64encode(_user_data(context, job).encode()).decode(),
+        "MetadataOptions": {
+            "HttpEndpoint": "enabled",
+            "HttpTokens": "required",
+            "HttpPutResponseHopLimit": 1,
+        },
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": setup.root_device(image),
+                "Ebs": {"Encrypted": True, "VolumeType": "gp3", "DeleteOnTermination": True},
+            }
+        ],
+        "IamInstanceProfile": {"Arn": settings.instance_profile_arn},
+        "SecurityGroupIds": setup.security_groups(groups, vpc=vpc),
+        "InstanceInitiatedShutdownBehavior": parameters.shutdown_behavior,
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": tags}
+            for kind in ("instance", "volume", "network-interface", "spot-instances-request")
+        ],
+    }
+    return {**data, "KeyName": parameters.key_pair} if parameters.key_pair else data
+
+
+def _image(context: Context, parameters: Parameters) -> str:
+    name = context.settings.image_parameter
+    image = parameters.image_id or ssm.parameter(context.client("ssm"), name=name)
+    if not image:
+        raise NotFound("no image: run make ami, or set imageID")
+    return image
+
+
+def _user_data(context: Context, job: Job) -> str:
+    parameters = msgspec.structs.replace(job.parameters, queue_url=job.queue_url)
+    return user_data.encode(
+        user_data.UserData(
+            parameters=parameters, job=job.name, ledger_table=context.ledger.table_name
+        )
+    )
