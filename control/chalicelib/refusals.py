@@ -5,9 +5,8 @@ capacity       a pool has no spare machines now                           30 s, 
 price          every pool costs more than maxPrice                        10 min, doubling to 1 h
 quota          the account may not have more                              5 min, doubling to 30 min
 throttle       too many calls a second                                    30 s, doubling to 10 min
-configuration  a parameter or the stack names what is not there or not    1 min, doubling to
-               allowed                                                    10 min, or at once with other
-                                                                          parameters
+configuration  a parameter or the stack names what is not there or not    1 min, doubling to 10 min,
+               allowed                                                    or when parameters change
 """
 
 from __future__ import annotations
