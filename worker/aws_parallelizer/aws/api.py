@@ -16,9 +16,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ConnectionError as ConnectingError
 from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 
+from aws_parallelizer.aws import sentences
 from aws_parallelizer.core.errors import ParallelizerError
 
 _TIMEOUTS_SECONDS = (5, 60)  # connect, read; API Gateway itself gives up after 29 s
@@ -105,7 +107,7 @@ class Api:
             last = attempt == _TRIES - 1
             try:
                 status, answer = self._send(method, url, headers=headers, body=body)
-            except HTTPClientError as error:
+            except (ConnectingError, HTTPClientError) as error:
                 if last:
                     raise ApiError(_unreachable(self._base, error), status=0, code="") from error
             else:
@@ -119,12 +121,7 @@ class Api:
     ) -> tuple[int, bytes]:
         credentials = self._session.get_credentials()
         if credentials is None:
-            raise ApiError(
-                "There are no AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or run `aws configure`.",
-                status=0,
-                code="NoCredentials",
-            )
+            raise ApiError(sentences.NO_CREDENTIALS, status=0, code="")
         request = AWSRequest(method=method, url=url, headers=headers, data=body)
         frozen = credentials.get_frozen_credentials()
         SigV4Auth(frozen, "execute-api", self._region).add_auth(request)

@@ -40,6 +40,16 @@ class S3:
             for entry in answer.get("Contents", [])
         ]
 
+    def has(self, bucket: str) -> bool:
+        """Whether the bucket is there and may be listed."""
+        try:
+            self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except self._client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchBucket", "AccessDenied"):
+                return False
+            raise
+        return True
+
     def link(self, bucket: str, key: str) -> str:
         """A link that anybody may GET the object by, for an hour."""
         link: str = self._client.generate_presigned_url(

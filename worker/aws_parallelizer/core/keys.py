@@ -10,6 +10,13 @@ from aws_parallelizer.core.errors import BadOutput, KeyRefused
 SHARDS = 8  # a DynamoDB partition takes about 1,000 writes a second: 8,000 for one job
 MAX_NAME_BYTES = 255  # of one path component on Linux
 
+LOGS = ".logs/"  # the folder under outputPrefix where attempts' full output is kept
+
+
+def is_log(name: str) -> bool:
+    """Whether `name`, a key below its job's output prefix, is an attempt's log and so no output."""
+    return name.startswith(LOGS)
+
 
 def shard(key: str) -> int:
     """Which of SHARDS a task's row lies in; the same for a key for ever."""

@@ -1,0 +1,1 @@
+"""What runs on a laptop: thin commands over the HTTP API and S3."""

@@ -1,0 +1,96 @@
+"""A job's state for people: once, or live until it changes no more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from aws_parallelizer.aws.api import ApiError
+from aws_parallelizer.cli.connection import Connection
+from aws_parallelizer.core.outcome import State
+
+EVERY_SECONDS = 1.0
+_GONE_SECONDS = 900  # EC2 and SQS take a minute or two; so long means that something is wrong
+
+Document = Mapping[str, Any]
+
+
+def watch(
+    connection: Connection,
+    job: str,
+    *,
+    console: Console,
+    until: Callable[[Document], bool] = lambda _: False,
+) -> Document:
+    """Show the job live until the condition holds of its document; the last one."""
+    document: Document = connection.job(job)
+    with Live(overview(document), console=console, auto_refresh=False) as live:
+        while not until(document):
+            time.sleep(EVERY_SECONDS)
+            document = connection.job(job)
+            live.update(overview(document), refresh=True)
+    return document
+
+
+def until_gone(connection: Connection, job: str, *, console: Console) -> None:
+    """Wait until the API knows the job no more; raises ApiError when it takes too long."""
+    deadline = time.monotonic() + _GONE_SECONDS
+    with console.status(f"deleting {job}") as line:
+        while time.monotonic() < deadline:
+            try:
+                told = connection.job(job)
+            except ApiError as error:
+                if error.status == 404:
+                    return
+                raise
+            line.update(f"deleting {job}: {sentence(told)}")
+            time.sleep(EVERY_SECONDS)
+    raise ApiError(f"{job} is still there; `status {job}` says why.", status=0, code="")
+
+
+def overview(document: Document) -> RenderableType:
+    """What a person wants to know of a job at a glance."""
+    status = document["status"]
+    counts = status["counts"]
+    total = sum(counts.values())
+    ended = total - counts[State.QUEUED] - counts[State.RUNNING]
+    return Group(
+        Text.assemble((document["job"], "bold"), f"  {status['state']}"),
+        ProgressBar(total=max(total, 1), completed=ended, width=60),
+        Text(f"{ended} of {total} ended: " + ", ".join(f"{counts[s]} {s}" for s in State)),
+        *_facts(status),
+        *_instances(status.get("instances") or []),
+        Text(sentence(document), style="italic"),
+    )
+
+
+def sentence(document: Document) -> str:
+    """What the control plane is doing and why."""
+    return str(document["status"].get("sentence", ""))
+
+
+def _facts(status: Document) -> list[RenderableType]:
+    """What else the status tells in numbers and words, by its own names."""
+    facts = [
+        f"{name} {value}"
+        for name, value in status.items()
+        if isinstance(value, str | int | float) and name not in ("state", "sentence")
+    ]
+    return [Text(", ".join(facts))] if facts else []
+
+
+def _instances(instances: list[Document]) -> list[RenderableType]:
+    if not instances:
+        return []
+    names = ("id", "type", "zone", "state")
+    table = Table(*names, box=None, pad_edge=False)
+    for instance in instances:
+        table.add_row(*(Text(str(instance.get(name, ""))) for name in names))
+    return [table]
