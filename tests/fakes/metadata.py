@@ -1,0 +1,71 @@
+"""A small instance metadata service over HTTP: version 2 only, and as ill-behaved as a test wants it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Metadata(ThreadingHTTPServer):
+    """`values` by path below /latest/. The first `silent` requests get a 503, and tokens last for `uses` requests."""
+
+    daemon_threads = True
+
+    def __init__(self, values: dict[str, bytes], *, silent: int = 0, uses: int = 1_000_000) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.values = values
+        self.silent = silent
+        self.uses = uses
+        self.tokens: dict[str, int] = {}
+        self.numbers = itertools.count(1)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+    def close(self) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Metadata
+
+    def do_PUT(self) -> None:
+        if self._is_silent():
+            return
+        token = f"token-{next(self.server.numbers)}"
+        self.server.tokens[token] = self.server.uses
+        self._answer(200, token.encode())
+
+    def do_GET(self) -> None:
+        if self._is_silent():
+            return
+        token = self.headers.get("X-aws-ec2-metadata-token", "")
+        left = self.server.tokens.get(token, 0)
+        if left <= 0:
+            self._answer(401)
+            return
+        self.server.tokens[token] = left - 1
+        value = self.server.values.get(self.path.removeprefix("/latest/"))
+        self._answer(404 if value is None else 200, value or b"")
+
+    def _is_silent(self) -> bool:
+        self.server.silent -= 1
+        if self.server.silent >= 0:
+            self._answer(503)
+            return True
+        return False
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""

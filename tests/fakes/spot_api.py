@@ -1,0 +1,88 @@
+"""The three EC2 calls that a worker makes about its own spot request, over HTTP."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+_SPACE = 'xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"'
+
+
+class SpotApi(ThreadingHTTPServer):
+    """One instance, `request` its spot request (empty: on demand). `calls` has the actions in their order."""
+
+    daemon_threads = True
+
+    def __init__(self, instance: str, *, request: str = "", refuses_cancel: bool = False) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.instance = instance
+        self.request = request
+        self.refuses_cancel = refuses_cancel
+        self.state = "active"
+        self.calls: list[str] = []
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def close(self) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SpotApi
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        [action] = parse_qs(self.rfile.read(length).decode())["Action"]
+        self.server.calls.append(action)
+        if action == "CancelSpotInstanceRequests" and self.server.refuses_cancel:
+            self._answer(
+                403,
+                "<Response><Errors><Error><Code>UnauthorizedOperation</Code>"
+                "<Message>no</Message></Error></Errors></Response>",
+            )
+            return
+        self._answer(200, getattr(self, f"_{action}")())
+
+    def _DescribeInstances(self) -> str:
+        spot = self.server.request
+        request = f"<spotInstanceRequestId>{spot}</spotInstanceRequestId>" if spot else ""
+        return (
+            f"<DescribeInstancesResponse {_SPACE}><reservationSet><item><instancesSet><item>"
+            f"<instanceId>{self.server.instance}</instanceId>{request}"
+            "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
+        )
+
+    def _DescribeSpotInstanceRequests(self) -> str:
+        return (
+            f"<DescribeSpotInstanceRequestsResponse {_SPACE}><spotInstanceRequestSet><item>"
+            f"<spotInstanceRequestId>{self.server.request}</spotInstanceRequestId>"
+            f"<type>persistent</type><state>{self.server.state}</state>"
+            "</item></spotInstanceRequestSet></DescribeSpotInstanceRequestsResponse>"
+        )
+
+    def _CancelSpotInstanceRequests(self) -> str:
+        self.server.state = "cancelled"
+        return (
+            f"<CancelSpotInstanceRequestsResponse {_SPACE}><spotInstanceRequestSet><item>"
+            f"<spotInstanceRequestId>{self.server.request}</spotInstanceRequestId>"
+            "<state>cancelled</state>"
+            "</item></spotInstanceRequestSet></CancelSpotInstanceRequestsResponse>"
+        )
+
+    def _answer(self, status: int, body: str) -> None:
+        encoded = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Length", str(len(encoded)))
+        self.end_headers()
+        self.wfile.write(encoded)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""

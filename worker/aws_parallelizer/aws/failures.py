@@ -1,0 +1,17 @@
+"""What the gateways raise when a service fails: for callers that may not import the SDKs."""
+
+from __future__ import annotations
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aws_parallelizer.aws.dynamodb import Unwritten
+from aws_parallelizer.aws.objects import ObjectFailure
+
+SERVICE_ERRORS = (ClientError, BotoCoreError, Unwritten, ObjectFailure)
+
+_LASTING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether the queue itself is gone, so that to ask again is of no use."""
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _LASTING

@@ -1,0 +1,275 @@
+"""S3 objects as files, for the worker's data path.
+
+obstore names almost every key and costs a tenth of boto3's CPU; keys that it cannot name (control characters; an
+empty, `.` or `..` part, so also a slash at either end, which it would drop in silence) take boto3's way, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import obstore
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store
+
+from aws_parallelizer.core.errors import ParallelizerError
+
+MAKER = "parallelizer-input"  # the metadata that names the input which made an output
+WHOLE_BYTES = 8 * 1024 * 1024  # up to here an object passes through memory in one piece
+PUT_BYTES = 64 * 1024 * 1024  # above, a multipart upload
+_LARGE_AT_ONCE = 4  # uploads above WHOLE_BYTES, for memory's sake
+_UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class ObjectMissing(ParallelizerError):
+    """There is no such object."""
+
+
+class ObjectTaken(ParallelizerError):
+    """There is an object of this key already."""
+
+
+class ObjectFailure(ParallelizerError):
+    """S3 failed, beyond the client's own retries; to try again later may help."""
+
+
+class ObjectRefused(ObjectFailure):
+    """S3 refused for good: no permission, no such bucket."""
+
+
+class Fetched(NamedTuple):
+    """What was downloaded."""
+
+    size: int
+    etag: str
+
+
+class Stored(NamedTuple):
+    """What was uploaded; `checksum` is `sha256:<hex>`."""
+
+    size: int
+    checksum: str
+
+
+class Contents(NamedTuple):
+    """A file about to be uploaded: its digests, and its bytes where they are few enough to be kept."""
+
+    size: int
+    sha256: bytes
+    md5: str
+    body: bytes | None
+
+
+class Objects:
+    """The objects of any bucket. Methods raise the errors above, and OSError for the local file's sake."""
+
+    def __init__(self, client: Any, *, store: Callable[[str], S3Store]) -> None:
+        self._client = client
+        self._store = functools.cache(store)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    async def download(self, bucket: str, key: str, *, to: Path) -> Fetched:
+        """Write the object's bytes to a file; raises ObjectMissing."""
+        if not _is_nameable(key):
+            return await asyncio.to_thread(self._download_by_boto3, bucket, key, to)
+        try:
+            answer = await obstore.get_async(self._store(bucket), key)
+            size, etag = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
+            if size <= WHOLE_BYTES:
+                written = to.write_bytes(memoryview(await answer.bytes_async()))
+            else:
+                written = await _write_stream(answer, to)
+        except (BaseError, FileNotFoundError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the local file's, not obstore's
+            raise _failure(error, f"GET s3://{bucket}/{key}") from error
+        if written != size:
+            raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} of {size} bytes came")
+        return Fetched(size, etag)
+
+    async def upload(
+        self, path: Path, *, bucket: str, key: str, maker: str, replace: bool = False
+    ) -> Stored:
+        """Store a file, checked by S3 on its way in; raises ObjectTaken unless `replace`. `maker` is ASCII."""
+        if path.stat().st_size <= WHOLE_BYTES:
+            return await self._put(read(path), bucket, key, maker=maker, replace=replace)
+        async with self._large:
+            if path.stat().st_size <= PUT_BYTES:
+                contents = await asyncio.to_thread(read, path)
+                return await self._put(contents, bucket, key, maker=maker, replace=replace)
+            return await self._put_parts(path, bucket, key, maker=maker, replace=replace)
+
+    async def maker(self, bucket: str, key: str) -> str | None:
+        """The `maker` that the object was stored with, None if it bears none; raises ObjectMissing."""
+        head = await self._head(bucket, key)
+        found: str | None = head["Metadata"].get(MAKER)
+        return found
+
+    async def _put(
+        self, contents: Contents, bucket: str, key: str, *, maker: str, replace: bool
+    ) -> Stored:
+        if not _is_nameable(key):
+            etag = await asyncio.to_thread(
+                self._put_by_boto3, contents, bucket, key, maker, replace
+            )
+        else:
+            try:
+                answer = await obstore.put_async(
+                    self._store(bucket),
+                    key,
+                    contents.body or b"",
+                    attributes={MAKER: maker},
+                    mode="overwrite" if replace else "create",
+                    use_multipart=False,
+                )
+            except (BaseError, FileNotFoundError) as error:
+                raise _failure(error, f"PUT s3://{bucket}/{key}") from error
+            etag = answer["e_tag"] or ""
+        # With SSE-S3 or none the ETag is the MD5 of what S3 holds; with SSE-KMS only a HEAD can tell.
+        if etag.strip('"') != contents.md5:
+            await self._verify(contents, bucket, key)
+        return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
+
+    async def _put_parts(
+        self, path: Path, bucket: str, key: str, *, maker: str, replace: bool
+    ) -> Stored:
+        # A multipart upload through obstore cannot be conditional: what is there is looked up first.
+        if not replace and await self._exists(bucket, key):
+            raise ObjectTaken(f"s3://{bucket}/{key} exists")
+        contents = await asyncio.to_thread(functools.partial(read, path, keep=False))
+        if not _is_nameable(key):
+            extra = {"Metadata": {MAKER: maker}, "ChecksumAlgorithm": "SHA256"}
+            call = functools.partial(self._client.upload_file, ExtraArgs=extra)
+            await asyncio.to_thread(_by_boto3, call, str(path), bucket, key)
+        else:
+            try:
+                await obstore.put_async(
+                    self._store(bucket),
+                    key,
+                    path,
+                    attributes={MAKER: maker},
+                    use_multipart=True,
+                    chunk_size=max(WHOLE_BYTES, contents.size // 9000),  # S3 takes 10,000 parts
+                    max_concurrency=4,
+                )
+            except (BaseError, FileNotFoundError) as error:
+                raise _failure(error, f"PUT s3://{bucket}/{key}") from error
+        await self._verify(contents, bucket, key)
+        return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
+
+    async def _exists(self, bucket: str, key: str) -> bool:
+        try:
+            await self._head(bucket, key)
+        except ObjectMissing:
+            return False  # the key is free
+        return True
+
+    async def _verify(self, contents: Contents, bucket: str, key: str) -> None:
+        head = await self._head(bucket, key)
+        checksum = head.get("ChecksumSHA256", "")
+        whole = checksum and "-" not in checksum  # of parts, S3 keeps a checksum of checksums
+        if head["ContentLength"] != contents.size or (
+            whole and checksum != b64encode(contents.sha256).decode()
+        ):
+            raise ObjectFailure(
+                f"s3://{bucket}/{key} is not what was uploaded: {head['ContentLength']} of "
+                f"{contents.size} bytes, checksum {checksum or 'unknown'}"
+            )
+
+    async def _head(self, bucket: str, key: str) -> dict[str, Any]:
+        call = functools.partial(self._client.head_object, ChecksumMode="ENABLED")
+        answer: dict[str, Any] = await asyncio.to_thread(_by_boto3, call, Bucket=bucket, Key=key)
+        return answer
+
+    def _download_by_boto3(self, bucket: str, key: str, to: Path) -> Fetched:
+        answer = _by_boto3(self._client.get_object, Bucket=bucket, Key=key)
+        written = 0
+        try:
+            with to.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(1024 * 1024):
+                    written += file.write(chunk)
+        except BotoCoreError as error:
+            raise ObjectFailure(f"GET s3://{bucket}/{key}: {error}") from error
+        if written != answer["ContentLength"]:
+            raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} bytes came")
+        return Fetched(written, answer["ETag"].strip('"'))
+
+    def _put_by_boto3(
+        self, contents: Contents, bucket: str, key: str, maker: str, replace: bool
+    ) -> str:
+        answer = _by_boto3(
+            self._client.put_object,
+            Bucket=bucket,
+            Key=key,
+            Body=contents.body or b"",
+            Metadata={MAKER: maker},
+            ChecksumSHA256=b64encode(contents.sha256).decode(),
+            **({} if replace else {"IfNoneMatch": "*"}),
+        )
+        return str(answer["ETag"])
+
+
+def read(path: Path, *, keep: bool = True) -> Contents:
+    """A file's size and digests, and its bytes if they are to be kept."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    size, chunks = 0, []
+    with path.open("rb") as file:
+        while chunk := file.read(WHOLE_BYTES):
+            size += len(chunk)
+            sha256.update(chunk)
+            if keep:
+                md5.update(chunk)
+                chunks.append(chunk)
+    body = b"".join(chunks) if keep else None
+    return Contents(size, sha256.digest(), md5.hexdigest(), body)
+
+
+def _is_nameable(key: str) -> bool:
+    if _UNNAMEABLE.search(key):
+        return False
+    return not any(part in ("", ".", "..") for part in key.split("/"))
+
+
+async def _write_stream(answer: Any, to: Path) -> int:
+    written = 0
+    with to.open("wb") as file:
+        async for chunk in answer.stream(min_chunk_size=WHOLE_BYTES):
+            written += await asyncio.to_thread(file.write, chunk)
+    return written
+
+
+def _failure(error: Exception, what: str) -> ParallelizerError:
+    sentence = f"{what}: {str(error).partition('Debug source')[0].strip():.500}"
+    if isinstance(error, AlreadyExistsError):
+        return ObjectTaken(sentence)
+    if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in sentence:
+        return ObjectMissing(sentence)
+    if isinstance(error, FileNotFoundError | PermissionDeniedError | UnauthenticatedError):
+        return ObjectRefused(sentence)
+    return ObjectFailure(sentence)
+
+
+def _by_boto3(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+    try:
+        return call(*arguments, **parameters)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode")
+        code = error.response["Error"]["Code"]
+        kinds = {404: ObjectMissing, 412: ObjectTaken, 403: ObjectRefused, 401: ObjectRefused}
+        kind = ObjectRefused if code == "NoSuchBucket" else kinds.get(status, ObjectFailure)
+        raise kind(str(error)) from error
+    except BotoCoreError as error:
+        raise ObjectFailure(str(error)) from error

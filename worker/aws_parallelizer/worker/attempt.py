@@ -1,0 +1,186 @@
+"""One attempt at a task: download, run, store. Whatever happens, it comes to one of the outcomes.
+
+A slot is held only while the program runs; inputs come and outputs go beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple
+
+import msgspec
+
+from aws_parallelizer.aws.failures import SERVICE_ERRORS
+from aws_parallelizer.aws.objects import ObjectMissing, Objects
+from aws_parallelizer.core.errors import BadOutput
+from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.parameters import Parameters
+from aws_parallelizer.core.task import Ended
+from aws_parallelizer.worker import outputs, program, transcript, verdict
+from aws_parallelizer.worker.environment import Environment
+from aws_parallelizer.worker.patience import Patience
+from aws_parallelizer.worker.publishing import Publishing
+from aws_parallelizer.worker.scratch import Folder, Scratch
+from aws_parallelizer.worker.transcript import Transcript
+from aws_parallelizer.worker.verdict import MemoryKills
+from aws_parallelizer.worker.work import Phase, Work
+
+log = logging.getLogger(__name__)
+
+_CLOSING_SECONDS = 600  # kept free before SQS ends the lease, for uploads
+_UNFOUNDED = (Outcome.INTERRUPTED, Outcome.INPUT_MISSING)  # there is nothing to tell in a log
+
+
+class Tools(NamedTuple):
+    """What every attempt of a worker uses."""
+
+    objects: Objects
+    publishing: Publishing
+    scratch: Scratch
+    shown: Environment
+    patience: Patience
+    memory_kills: MemoryKills
+    slots: AbstractAsyncContextManager[object]
+    parameters: Parameters
+    path: str
+
+
+async def run(work: Work, tools: Tools) -> Ended:
+    """Carry the attempt out; never raises. Cancelled, it ends the program and comes to `interrupted`."""
+    started = time.monotonic()
+    try:
+        ended = await _in_folder(work, tools)
+    except asyncio.CancelledError:
+        ended = Ended(outcome=Outcome.INTERRUPTED, reason="the worker had to end")
+    except Exception as error:
+        ended = _of_error(error)
+    return msgspec.structs.replace(
+        ended, seconds=ended.seconds or round(time.monotonic() - started, 3)
+    )
+
+
+def _of_error(error: Exception) -> Ended:
+    foreseen = verdict.of_error(error)
+    if foreseen is None:
+        log.error("an attempt ended by an error nobody foresaw", exc_info=error)
+        return Ended(outcome=Outcome.INFRASTRUCTURE, reason=f"{type(error).__name__}: {error}")
+    return foreseen
+
+
+async def _in_folder(work: Work, tools: Tools) -> Ended:
+    folder = tools.scratch.make(work.task.key, tools.shown)
+    try:
+        try:
+            await _download(work, folder, tools)
+        except ObjectMissing as error:
+            return Ended(outcome=Outcome.INPUT_MISSING, reason=f"the input is gone: {error}")
+        return await _with_transcript(work, folder, tools)
+    finally:
+        await tools.scratch.remove(folder)
+
+
+async def _download(work: Work, folder: Folder, tools: Tools) -> None:
+    call = functools.partial(
+        tools.objects.download, work.task.bucket, work.task.key, to=folder.input
+    )
+    fetched = await tools.patience(call, what=f"download of {work.task.key!r:.200}")
+    work.task = msgspec.structs.replace(work.task, etag=fetched.etag, size=fetched.size)
+
+
+async def _with_transcript(work: Work, folder: Folder, tools: Tools) -> Ended:
+    written = Transcript(
+        lambda line: outputs.named(line, folder.work) is not None,
+        spool=None if tools.parameters.keep_logs == "never" else folder.root,
+    )
+    try:
+        ended = await _run_and_store(work, folder, tools, written)
+        ended = msgspec.structs.replace(ended, last_output=written.last_output())
+        return await _with_log(work, folder, tools, written, ended)
+    finally:
+        written.close()
+
+
+async def _run_and_store(work: Work, folder: Folder, tools: Tools, written: Transcript) -> Ended:
+    ended = await _run(work, folder, tools, written)
+    if ended.outcome != Outcome.DONE:
+        return ended
+    try:
+        lines = written.names.close()
+        if written.names.too_many:
+            raise BadOutput(f"the program named more than {transcript.MAX_NAMES:,} outputs")
+        files = outputs.find(lines, work=folder.work, shown=tools.shown)
+        stored = await tools.publishing.outputs(work.task, files)
+    except Exception as error:
+        failed = _of_error(error)
+        return msgspec.structs.replace(failed, exit_code=ended.exit_code, seconds=ended.seconds)
+    return msgspec.structs.replace(ended, outputs=stored)
+
+
+async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) -> Ended:
+    work.enter(Phase.WAITING)
+    async with tools.slots:
+        work.enter(Phase.RUNNING)
+        seconds, limit = _limit(work, tools.parameters)
+        try:
+            ran = await program.run(
+                _command(tools.shown.program, folder.argument),
+                folder=folder.work,
+                environment=_variables(work, folder, tools),
+                transcript=written,
+                limit=seconds,
+            )
+        except OSError as error:
+            reason = f"the program cannot be started: {error}"
+            return Ended(outcome=Outcome.PROGRAM_ERROR, reason=reason)
+        finally:
+            work.enter(Phase.STORING)
+    full = ran.exit_code != 0 and tools.scratch.is_full()
+    return verdict.of_run(ran, limit=limit, disk_full=full, memory_kills=tools.memory_kills)
+
+
+async def _with_log(
+    work: Work, folder: Folder, tools: Tools, written: Transcript, ended: Ended
+) -> Ended:
+    keep = tools.parameters.keep_logs
+    if ended.outcome in _UNFOUNDED or (keep != "always" and ended.outcome == Outcome.DONE):
+        return ended
+    path = folder.root / "log"
+    try:
+        if not written.save(path):
+            return ended
+        key = await tools.publishing.log(work.task, path, attempt=work.attempt)
+    except (*SERVICE_ERRORS, OSError) as error:
+        # The outcome stands without its log.
+        log.warning("the log of %r could not be stored: %s", work.task.key, error)
+        return ended
+    return msgspec.structs.replace(ended, log_key=key)
+
+
+def _command(name: str, argument: str) -> list[str]:
+    # A name that begins with a dash would be read as an option.
+    return [f"./{name}", f"./{argument}" if argument.startswith("-") else argument]
+
+
+def _limit(work: Work, parameters: Parameters) -> tuple[float, str]:
+    left = work.lease_left() - _CLOSING_SECONDS
+    if parameters.timeout and parameters.timeout <= left:
+        return parameters.timeout, f"the attempt took longer than timeout, {parameters.timeout} s"
+    return left, "SQS ends a lease after 12 hours, and the attempt was not done by then"
+
+
+def _variables(work: Work, folder: Folder, tools: Tools) -> Mapping[str, str]:
+    return {
+        "PATH": tools.path,
+        "HOME": str(folder.work),
+        "TMPDIR": str(folder.tmp),
+        "LANG": "C.UTF-8",
+        "PARALLELIZER_JOB": work.task.job,
+        "PARALLELIZER_KEY": work.task.key,
+        "PARALLELIZER_BUCKET": work.task.bucket,
+        "PARALLELIZER_ATTEMPT": str(work.attempt),
+    }

@@ -1,0 +1,110 @@
+"""Which files a program named as its outputs.
+
+A line of its standard output that names an existing file or directory inside the scratch directory is one. What names
+nothing, the scratch directory itself, or the environment that shows in it, is just a word. What leads outside is
+refused.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from aws_parallelizer.core.errors import BadOutput
+from aws_parallelizer.worker.environment import Environment
+
+MAX_FILES = 100_000
+
+
+class OutputFile(NamedTuple):
+    """A regular file to be stored, and its name below the scratch directory."""
+
+    path: Path
+    name: str
+
+
+def named(line: bytes, work: Path) -> bytes | None:
+    """The path that a line names, if something is there. A trailing CR is part of it only if the file has it too."""
+    for candidate in (line, line.removesuffix(b"\r")):
+        if candidate and b"\0" not in candidate:
+            path = os.path.join(os.fsencode(work), candidate)  # noqa: PTH118 - bytes
+            try:
+                os.lstat(path)
+            except OSError:
+                continue  # there is nothing that a program could mean
+            return path
+    return None
+
+
+def find(lines: Iterable[bytes], *, work: Path, shown: Environment) -> list[OutputFile]:
+    """The outputs, each once, in their order; raises BadOutput."""
+    root = Path(os.path.realpath(work))
+    found: dict[str, OutputFile] = {}
+    for line in lines:
+        path = named(line, root)
+        if path is None:
+            continue
+        place = _place(path)
+        if place == root or _is_shown(place, root=root, shown=shown):
+            continue
+        if not place.is_relative_to(root):
+            raise BadOutput(f"the output {_text(line)} lies outside the scratch directory")
+        for file in _files(place, root=root, above=()):
+            found.setdefault(file.name, file)
+            if len(found) > MAX_FILES:
+                raise BadOutput(f"more than {MAX_FILES:,} output files")
+    return list(found.values())
+
+
+def _place(path: bytes) -> Path:
+    # Everything but the last part is resolved: a link that is named keeps its own name.
+    head, tail = os.path.split(path.rstrip(b"/") or b"/")
+    if tail in (b"", b".", b".."):
+        return Path(os.fsdecode(os.path.realpath(path)))
+    return Path(os.fsdecode(os.path.realpath(head)), os.fsdecode(tail))
+
+
+def _is_shown(place: Path, *, root: Path, shown: Environment) -> bool:
+    if place.is_relative_to(os.path.realpath(shown.folder)):
+        return True
+    return (
+        place.parent == root
+        and place.name in shown.names
+        and place.is_symlink()
+        and place.readlink() == shown.folder / place.name
+    )
+
+
+def _files(place: Path, *, root: Path, above: tuple[Path, ...]) -> Iterator[OutputFile]:
+    name = str(place.relative_to(root))
+    try:
+        real = place.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, until Python 3.12
+        raise BadOutput(f"the output {_text(name)} is a link to nothing: {error}") from error
+    if not real.is_relative_to(root):
+        raise BadOutput(f"the output {_text(name)} leads outside the scratch directory")
+    mode = real.stat().st_mode
+    if stat.S_ISDIR(mode):
+        if real in above or real == root:
+            raise BadOutput(f"the output {_text(name)} is a loop of links")
+        for inner in sorted(os.listdir(place)):
+            yield from _files(place / inner, root=root, above=(*above, real))
+    elif stat.S_ISREG(mode):
+        yield OutputFile(place, _utf8(name))
+    else:
+        raise BadOutput(f"the output {_text(name)} is no regular file")
+
+
+def _utf8(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise BadOutput(f"the output name {_text(name)} is not UTF-8") from error
+    return name
+
+
+def _text(name: str | bytes) -> str:
+    return ascii(os.fsdecode(name))[:200]

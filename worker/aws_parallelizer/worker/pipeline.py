@@ -1,0 +1,271 @@
+"""The pipeline: lease, claim, and for each task prepare, run, store, close; until idle or asked to stop.
+
+Only as much is leased as can start soon: the free slots, and about two seconds of work ahead when tasks are short, so
+that nothing waits here that another worker could do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import math
+import time
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_parallelizer.aws.failures import SERVICE_ERRORS, is_lasting
+from aws_parallelizer.aws.sqs import BATCH, Queue, Received
+from aws_parallelizer.core import task
+from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.task import Ended
+from aws_parallelizer.worker import attempt
+from aws_parallelizer.worker.attempt import Tools
+from aws_parallelizer.worker.claims import Claims
+from aws_parallelizer.worker.leases import Leases
+from aws_parallelizer.worker.offload import Offload
+from aws_parallelizer.worker.patience import jittered
+from aws_parallelizer.worker.settlement import Closing, Settlement
+from aws_parallelizer.worker.stopping import Stop
+from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, Phase, Work
+
+log = logging.getLogger(__name__)
+
+# A long poll that outlives its worker takes a message along until the lease runs out: so polls are not SQS's longest.
+POLL_SECONDS = 5
+AHEAD_SECONDS = 2.0
+MOST_AHEAD = 100
+_HALT_SECONDS = 8.0  # for programs to end and uploads to finish, before uploads are cancelled too
+_FAILED_POLL_SECONDS = 2.0
+_LATE_POLL_SECONDS = 3
+
+
+class QueueGone(Exception):
+    """There is no such queue."""
+
+
+class Gauge:
+    """How much work there is in hand, and how much more to ask for."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._seconds: float | None = None
+        self.works: set[Work] = set()
+        self.claiming = 0
+
+    def ran(self, seconds: float) -> None:
+        """A program took so long; recent ones weigh more."""
+        self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
+
+    @property
+    def held(self) -> int:
+        """All tasks in hand."""
+        return len(self.works) + self.claiming
+
+    @property
+    def ahead(self) -> int:
+        """How many tasks may wait for a slot: none while a task's span is unknown or long."""
+        if self._seconds is None or self._seconds >= AHEAD_SECONDS:
+            return 0
+        return min(MOST_AHEAD, int(self._slots * AHEAD_SECONDS / max(self._seconds, 0.001)))
+
+    def room(self) -> int:
+        """How many messages to ask for; 0 until a call is worth it."""
+        most = self._slots + self.ahead
+        before = self.claiming + sum(
+            1 for work in self.works if work.phase in BEFORE_THE_END_OF_RUNNING
+        )
+        room = min(most - before, 2 * most - self.held, BATCH)
+        return room if room >= min(BATCH, max(1, self.ahead // 2)) else 0
+
+
+class Pipeline:
+    """One worker's work; `run` it once."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        claims: Claims,
+        tools: Tools,
+        leases: Leases,
+        settlement: Settlement,
+        offload: Offload,
+        stop: Stop,
+        slots: int,
+    ) -> None:
+        self._queue = queue
+        self._claims = claims
+        self._tools = tools
+        self._parameters = tools.parameters
+        self._leases = leases
+        self._settlement = settlement
+        self._offload = offload
+        self._stop = stop
+        self._gauge = Gauge(slots)
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._carrying: dict[Work, asyncio.Task[None]] = {}
+        self._busy_at = time.monotonic()
+        self._polling: asyncio.Future[list[Received]] | None = None
+        self._gone: Exception | None = None
+
+    async def run(self) -> str:
+        """Work until there is no more, or until stopped; why it ended. Raises QueueGone."""
+        keeping = asyncio.create_task(self._leases.keep())
+        waking = asyncio.create_task(self._drain())
+        halting = asyncio.create_task(self._halt())
+        try:
+            why = await self._fetch()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            for helper in (keeping, waking, halting):
+                helper.cancel()
+        if self._gone:
+            raise QueueGone(why) from self._gone
+        return why
+
+    async def _drain(self) -> None:
+        await self._stop.draining.wait()
+        self._changed.set()
+        await asyncio.sleep(POLL_SECONDS + _LATE_POLL_SECONDS)
+        if self._polling:
+            self._polling.cancel()
+
+    async def _fetch(self) -> str:
+        while await self._until_room():
+            taken = time.monotonic()
+            received = await self._receive()
+            if self._stop.draining.is_set():
+                await self._settlement.release([each.handle for each in received])
+            elif received:
+                self._gauge.claiming += len(received)
+                self._spawn(self._admit(received, taken))
+            elif self._is_idle():
+                return f"the queue had nothing for {self._parameters.idle_timeout} s"
+        return self._stop.reason
+
+    async def _until_room(self) -> bool:
+        while not self._stop.draining.is_set():
+            if self._gauge.room():
+                return True
+            self._changed.clear()
+            await self._changed.wait()
+        return False
+
+    async def _receive(self) -> list[Received]:
+        left = self._busy_at + self._parameters.idle_timeout - time.monotonic()
+        self._polling = self._offload(
+            self._queue.receive,
+            self._gauge.room(),
+            wait_seconds=max(1, min(POLL_SECONDS, math.ceil(left))),
+            lease_seconds=self._parameters.visibility_timeout,
+        )
+        await asyncio.wait((self._polling,))
+        if self._polling.cancelled():
+            return []  # it hangs, and the worker has to end
+        try:
+            return self._polling.result()
+        except SERVICE_ERRORS as error:
+            if is_lasting(error):
+                self._gone = error
+                self._stop.drain(f"the queue is gone: {error}")
+                return []
+            # What cannot be asked counts as nothing received: an instance without a queue costs money too.
+            log.warning("the queue cannot be asked: %s", error)
+            await asyncio.sleep(jittered(_FAILED_POLL_SECONDS))
+            return []
+
+    def _is_idle(self) -> bool:
+        waited = time.monotonic() - self._busy_at
+        return not self._gauge.held and waited >= self._parameters.idle_timeout
+
+    async def _admit(self, received: Sequence[Received], taken: float) -> None:
+        for each in received:
+            self._leases.hold(each.handle, taken=taken)
+        handles = {each.handle for each in received}
+        try:
+            call = functools.partial(self._offload, self._claims.claim, received)
+            claimed = await self._tools.patience(call, what=f"claim of {len(received)} tasks")
+        except SERVICE_ERRORS:
+            # Their leases run out, and whoever gets them then may have more luck.
+            log.exception("%d tasks could not be claimed", len(received))
+            await self._leases.let_go(handles)
+            return
+        finally:
+            self._gauge.claiming -= len(received)
+            self._changed.set()
+        for each, row in claimed.starts:
+            self._start(Work(task=row, handle=each.handle, taken=taken, notify=self._changed.set))
+        await self._leases.let_go(handles - {each.handle for each, _ in claimed.starts})
+        await self._settlement.drop([each.handle for each in claimed.drops])
+
+    def _start(self, work: Work) -> None:
+        self._gauge.works.add(work)
+        self._carrying[work] = self._spawn(self._carry(work))
+
+    async def _carry(self, work: Work) -> None:
+        try:
+            if self._stop.halting.is_set():
+                ended = Ended(outcome=Outcome.INTERRUPTED, reason=self._stop.reason)
+            else:
+                ended = await attempt.run(work, self._tools)
+            work.enter(Phase.CLOSING)
+            row = task.end(
+                work.task,
+                ended,
+                max_attempts=self._parameters.max_attempts,
+                now=datetime.now(UTC),
+            )
+            accepted = await self._settlement(Closing(row, work.handle))
+            self._report(work, ended, accepted=accepted)
+        finally:
+            self._gauge.works.discard(work)
+            self._carrying.pop(work, None)
+            self._busy_at = time.monotonic()
+            self._changed.set()
+
+    def _report(self, work: Work, ended: Ended, *, accepted: bool) -> None:
+        if ended.exit_code is not None and ended.seconds is not None:
+            self._gauge.ran(ended.seconds)
+        fields = {
+            "job": work.task.job,
+            "key": work.task.key,
+            "attempt": work.attempt,
+            "instance": work.task.instance,
+            "outcome": ended.outcome,
+            "seconds": ended.seconds,
+        }
+        if ended.reason:
+            fields["reason"] = ended.reason
+        if accepted:
+            log.info("task ended", extra={"fields": fields})
+        else:
+            log.warning("the result is not recorded: the lease was lost", extra={"fields": fields})
+
+    async def _halt(self) -> None:
+        await self._stop.halting.wait()
+        await asyncio.sleep(
+            0
+        )  # a task that is cancelled before its first step would never be settled
+        for work, carrying in list(self._carrying.items()):
+            if work.phase in BEFORE_THE_END_OF_RUNNING:
+                carrying.cancel()
+        await asyncio.sleep(_HALT_SECONDS)
+        for work, carrying in list(self._carrying.items()):
+            if work.phase != Phase.CLOSING:
+                carrying.cancel()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        spawned = asyncio.create_task(coroutine)
+        self._tasks.add(spawned)
+        spawned.add_done_callback(self._finished)
+        return spawned
+
+    def _finished(self, spawned: asyncio.Task[None]) -> None:
+        self._tasks.discard(spawned)
+        if not spawned.cancelled() and (error := spawned.exception()):
+            # The slot survives; the message comes back when its lease runs out.
+            log.error("a task was given up", exc_info=error)

@@ -1,0 +1,125 @@
+"""Storing what an attempt made: outputs that never overwrite another input's, and its log beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from aws_parallelizer.aws.objects import ObjectFailure, ObjectMissing, Objects, ObjectTaken, Stored
+from aws_parallelizer.core import keys
+from aws_parallelizer.core.errors import BadOutput, ParallelizerError
+from aws_parallelizer.core.parameters import Parameters
+from aws_parallelizer.core.task import Output, Task
+from aws_parallelizer.worker.outputs import OutputFile
+from aws_parallelizer.worker.patience import Patience
+
+LOGS = ".logs/"  # below the output prefix; no output may lie there
+MAX_KEY_BYTES = 1024
+_MAKER_BYTES = 1800  # of S3's 2,048 for all metadata
+_AT_ONCE = 8  # uploads of one task
+
+
+class Collision(ParallelizerError):
+    """Another input already made an output of this key; the earlier one stays."""
+
+
+class Publishing:
+    """Uploads for one job."""
+
+    def __init__(self, objects: Objects, *, parameters: Parameters, patience: Patience) -> None:
+        self._objects = objects
+        self._patience = patience
+        self._bucket = parameters.output_bucket or ""
+        self._input_prefix = parameters.input_prefix or ""
+        self._output_prefix = parameters.output_prefix or ""
+
+    async def outputs(self, task: Task, files: Sequence[OutputFile]) -> tuple[Output, ...]:
+        """Store every file; raises BadOutput, Collision, service errors, OSError."""
+        planned = [(file, self._key(task, file.name)) for file in files]
+        if len(planned) == 1:
+            return (await self._store(task, *planned[0]),)
+        stored: list[Output] = []
+        for start in range(0, len(planned), _AT_ONCE):
+            some = planned[start : start + _AT_ONCE]
+            stored += await asyncio.gather(*(self._store(task, *each) for each in some))
+        return tuple(stored)
+
+    async def log(self, task: Task, path: Path, *, attempt: int) -> str:
+        """Store an attempt's log; its key. Raises what `outputs` does."""
+        key = f"{self._output_prefix}{LOGS}{task.key}.{attempt}.log"
+        if len(key.encode()) > MAX_KEY_BYTES:
+            name = hashlib.sha256(task.key.encode()).hexdigest()
+            key = f"{self._output_prefix}{LOGS}{name}.{attempt}.log"
+        await self._put(path, key, maker=maker(task), replace=True)
+        return key
+
+    def _key(self, task: Task, name: str) -> str:
+        key = keys.output_key(
+            task.key, input_prefix=self._input_prefix, output_prefix=self._output_prefix, name=name
+        )
+        if key.startswith(self._output_prefix + LOGS):
+            raise BadOutput(f"output key {key!r:.200} lies where the logs are kept")
+        return key
+
+    async def _store(self, task: Task, file: OutputFile, key: str) -> Output:
+        own = maker(task)
+        try:
+            stored = await self._put(file.path, key, maker=own, replace=False)
+        except ObjectTaken:
+            await self._require_own(key, own)
+            stored = await self._put(file.path, key, maker=own, replace=True)
+        return Output(key, stored.size, stored.checksum)
+
+    async def _require_own(self, key: str, own: str) -> None:
+        other = await self._patience(
+            functools.partial(self._maker, key), what=f"reading who made {key!r:.200}"
+        )
+        if other != own:
+            raise Collision(
+                f"output {key!r:.300} was made by {readable(other)} already; {readable(own)} "
+                "made one of the same key"
+            )
+
+    async def _maker(self, key: str) -> str | None:
+        try:
+            return await self._objects.maker(self._bucket, key)
+        except ObjectMissing as error:
+            # Taken a moment ago and not there now: S3 was storing another's, or it was deleted.
+            raise ObjectFailure(str(error)) from error
+
+    async def _put(self, path: Path, key: str, *, maker: str, replace: bool) -> Stored:
+        upload = functools.partial(
+            self._objects.upload,
+            path,
+            bucket=self._bucket,
+            key=key,
+            maker=maker,
+            replace=replace,
+        )
+        return await self._patience(upload, what=f"upload of {key!r:.200}")
+
+
+def maker(task: Task) -> str:
+    """The input's bucket and key as ASCII that fits S3's metadata."""
+    name = f"{task.bucket}/{task.key}"
+    percent = quote(name)
+    if len(percent) <= _MAKER_BYTES:
+        return percent
+    return "base64:" + urlsafe_b64encode(name.encode()).decode()
+
+
+def readable(made_by: str | None) -> str:
+    """What `maker` encoded, for a person."""
+    if made_by is None:
+        return "something that is no task"
+    name = (
+        urlsafe_b64decode(made_by.removeprefix("base64:")).decode()
+        if made_by.startswith("base64:")
+        else unquote(made_by)
+    )
+    return f"input {name!r:.300}"

@@ -1,0 +1,74 @@
+"""The shutdown decision: the one place that every way out of a worker leads to."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from aws_parallelizer.aws.failures import SERVICE_ERRORS
+from aws_parallelizer.aws.spot import GONE, SpotRequests
+from aws_parallelizer.core.errors import NotFound
+
+log = logging.getLogger(__name__)
+
+PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 15, 30, 30)
+_POWER_OFF_SECONDS = 60
+
+
+class Ending(NamedTuple):
+    """Why the worker ends, its exit code, and whether the instance is to go with it."""
+
+    why: str
+    code: int
+    shut_down: bool
+
+
+def conclude(
+    ending: Ending,
+    *,
+    instance: str | None,
+    requests: SpotRequests | None,
+    power_off: Sequence[str],
+    pauses: Iterable[float] = PAUSES_SECONDS,
+) -> int:
+    """Carry the decision out; the exit code. `instance` is None where the machine does not know its own id."""
+    level = logging.ERROR if ending.code else logging.INFO
+    if not ending.shut_down:
+        log.log(level, "the worker ends, the instance stays: %s", ending.why)
+        return ending.code
+    if instance and requests and not _cancel(instance, requests, pauses):
+        log.error(
+            "the worker ends, the instance stays, because EC2 would start it again as long as its persistent "
+            "spot request is not cancelled: %s",
+            ending.why,
+        )
+        return 1
+    log.log(level, "the worker ends and shuts the instance down: %s", ending.why)
+    return ending.code if _power_off(power_off) else 1
+
+
+def _cancel(instance: str, requests: SpotRequests, pauses: Iterable[float]) -> bool:
+    for pause in (*pauses, 0):
+        try:
+            request = requests.persistent_request_of(instance)
+            if request is None or requests.state(request) in GONE:
+                return True
+            requests.cancel(request)
+            if requests.state(request) in GONE:
+                return True
+        except (*SERVICE_ERRORS, NotFound) as error:
+            log.warning("the spot request of %s is not cancelled yet: %s", instance, error)
+        time.sleep(pause)
+    return False
+
+
+def _power_off(command: Sequence[str]) -> bool:
+    try:
+        subprocess.run(command, check=True, timeout=_POWER_OFF_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.error("%s failed: %s", command, error)  # noqa: TRY400 - the sentence says it all
+        return False
+    return True

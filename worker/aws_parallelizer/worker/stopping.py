@@ -1,0 +1,60 @@
+"""How a worker is asked to end, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from aws_parallelizer.aws.imds import Imds, ImdsSilent, Notice
+from aws_parallelizer.worker.offload import Offload
+
+log = logging.getLogger(__name__)
+
+RESERVE_SECONDS = 30.0  # before EC2 takes the machine, to release what is not done
+
+
+class Stop:
+    """`drain`: take no new task. `halt`: end the running ones, too. The first reason stays."""
+
+    def __init__(self) -> None:
+        self.draining = asyncio.Event()
+        self.halting = asyncio.Event()
+        self.reason = ""
+        self.taken_back = False  # by EC2, in its own time
+
+    def drain(self, reason: str) -> None:
+        """No new lease."""
+        if not self.draining.is_set():
+            log.warning("no new task is taken: %s", reason)
+            self.reason = reason
+        self.draining.set()
+
+    def halt(self, reason: str) -> None:
+        """No new lease, and running tasks are released."""
+        self.drain(reason)
+        self.halting.set()
+
+
+async def watch_for_notice(imds: Imds, stop: Stop, *, offload: Offload, every: float) -> None:
+    """Look for a spot notice until there is one; then drain, and halt before the deadline."""
+    while True:
+        try:
+            notice: Notice | None = await offload(imds.notice)
+        except ImdsSilent as error:
+            log.warning("whether there is a spot notice is not known: %s", error)
+            notice = None
+        if notice:
+            break
+        await asyncio.sleep(every)
+    reason = f"EC2 takes the instance back ({notice.action} at {notice.at.isoformat()})"
+    stop.taken_back = True
+    stop.drain(reason)
+    await asyncio.sleep(seconds_to_work(notice, now=datetime.now(UTC)))
+    stop.halt(reason)
+
+
+def seconds_to_work(notice: Notice, *, now: datetime) -> float:
+    """How long tasks may still run: until 30 s before the deadline, or for half of a notice shorter than a minute."""
+    left = max(0.0, (notice.at - now).total_seconds())
+    return left - RESERVE_SECONDS if left >= 2 * RESERVE_SECONDS else left / 2

@@ -1,0 +1,77 @@
+"""What a program's end or an error means for its task. Pure, but for the kernel's counter of memory kills."""
+
+from __future__ import annotations
+
+import errno
+import re
+import signal
+from pathlib import Path
+
+from aws_parallelizer.aws.failures import SERVICE_ERRORS
+from aws_parallelizer.core.errors import BadOutput
+from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.task import Ended
+from aws_parallelizer.worker.program import Run
+from aws_parallelizer.worker.publishing import Collision
+
+_SHELL_KILLED = 128 + signal.SIGKILL  # how a shell reports that its command got SIGKILL
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class MemoryKills:
+    """Tells whether the kernel has killed for want of memory since it was last asked."""
+
+    def __init__(self, vmstat: Path = Path("/proc/vmstat")) -> None:
+        self._vmstat = vmstat
+        self._seen = self._count()
+
+    def rose(self) -> bool:
+        """Whether there were more of them."""
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        try:
+            found = re.search(rb"^oom_kill (\d+)$", self._vmstat.read_bytes(), re.MULTILINE)
+        except OSError:
+            return 0  # without the counter, only the exit code can tell
+        return int(found[1]) if found else 0
+
+
+def of_run(run: Run, *, limit: str, disk_full: bool, memory_kills: MemoryKills) -> Ended:
+    """The end of a program. `limit` says which limit it was, if its time ran out."""
+    code = run.exit_code if run.exit_code >= 0 else 128 - run.exit_code
+    outcome, reason = Outcome.PROGRAM_ERROR, f"the program ended with exit code {code}"
+    if run.timed_out:
+        outcome, reason = Outcome.TIMEOUT, limit
+    elif run.exit_code == 0:
+        outcome, reason = Outcome.DONE, ""
+    elif disk_full:
+        outcome, reason = Outcome.DISK_FULL, f"the scratch disk is full; exit code {code}"
+    elif run.exit_code == _SHELL_KILLED or (
+        run.exit_code == -signal.SIGKILL and memory_kills.rose()
+    ):
+        outcome, reason = Outcome.OUT_OF_MEMORY, "the program was killed for want of memory"
+    elif run.exit_code < 0:
+        reason = f"the program was ended by {_signal_name(-run.exit_code)}"
+    return Ended(outcome=outcome, reason=reason, exit_code=code, seconds=round(run.seconds, 3))
+
+
+def of_error(error: Exception) -> Ended | None:
+    """What an error on the way means; None = nobody foresaw it."""
+    if isinstance(error, Collision):
+        return Ended(outcome=Outcome.OUTPUT_COLLISION, reason=str(error))
+    if isinstance(error, BadOutput):
+        return Ended(outcome=Outcome.BAD_OUTPUT, reason=str(error))
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Ended(outcome=Outcome.DISK_FULL, reason=f"the scratch disk is full: {error}")
+    if isinstance(error, (*SERVICE_ERRORS, OSError)):
+        return Ended(outcome=Outcome.INFRASTRUCTURE, reason=str(error)[:1000])
+    return None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # a real-time one without a name

@@ -1,0 +1,49 @@
+"""A task in this worker's hands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aws_parallelizer.aws.sqs import MAX_VISIBILITY_SECONDS
+from aws_parallelizer.core.task import Task
+
+
+class Phase(StrEnum):
+    """What happens to it."""
+
+    PREPARING = "preparing"  # its scratch directory is made, its input downloaded
+    WAITING = "waiting"  # for a slot
+    RUNNING = "running"  # the program runs
+    STORING = "storing"  # its outputs are uploaded
+    CLOSING = "closing"  # the ledger and the queue are told
+
+
+BEFORE_THE_END_OF_RUNNING = (Phase.PREPARING, Phase.WAITING, Phase.RUNNING)
+
+
+@dataclass(eq=False, kw_only=True)
+class Work:
+    """`task` is its row as the ledger has it, `taken` the monotonic time of its receive; `notify` hears of each phase."""
+
+    task: Task
+    handle: str
+    taken: float
+    notify: Callable[[], None]
+    phase: Phase = field(default=Phase.PREPARING)
+
+    def enter(self, phase: Phase) -> None:
+        """Go on to the next phase."""
+        self.phase = phase
+        self.notify()
+
+    @property
+    def attempt(self) -> int:
+        """Which counted attempt this is, from 1."""
+        return self.task.attempts + 1
+
+    def lease_left(self) -> float:
+        """Seconds until SQS ends the lease, however often it is renewed."""
+        return self.taken + MAX_VISIBILITY_SECONDS - time.monotonic()
