@@ -26,6 +26,8 @@ ODD = {
 }
 COUNTS = {"queued": 1, "running": 1, "done": 2, "failed": 1, "skipped": 0}
 
+INSTANCE = {"id": "i-1", "type": "t3.small", "zone": "us-east-1a", "state": "running"}
+
 
 class Stage(NamedTuple):
     """A user's terminal, with the fake API and the buckets behind it."""
@@ -60,7 +62,12 @@ def stage(endpoint: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
             "outputBucket": buckets["output"],
             "outputPrefix": "out/",
         },
-        "status": {"state": "running", "counts": COUNTS, "sentence": "2 instances at work"},
+        "status": {
+            "state": "active",
+            "counts": COUNTS,
+            "line": "2 at work",
+            "instances": [INSTANCE],
+        },
     }
     task = {"key": "j/[x]", "state": "failed", "attempts": 3, "lastOutput": "bad\x1b[2J\nthing"}
     answers: dict[str, list[tuple[int, Any]]] = {
@@ -174,9 +181,10 @@ def test_create_says_all_that_is_wrong_and_sends_nothing(stage: Stage, tmp_path:
 def test_status_shows_counts_and_the_sentence(stage: Stage) -> None:
     told = stage.run("status", "j").output
     assert "3 of 5 ended" in told
-    assert "2 instances at work" in told
+    assert "2 at work" in told
+    assert "i-1  t3.small" in told
     assert json.loads(stage.run("status", "j", "--json").output)["status"]["counts"] == COUNTS
-    assert "2 instances at work" in stage.run("status").output
+    assert "2 at work" in stage.run("status").output
 
 
 def test_tasks_follows_every_page(stage: Stage) -> None:

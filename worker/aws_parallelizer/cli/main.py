@@ -87,8 +87,8 @@ def upload(
     from aws_parallelizer.cli import output, uploads
     from aws_parallelizer.cli.connection import connect
 
-    count = uploads.upload(connect(stack), job, paths=paths, console=output.progress())
-    output.say(f"{count} files uploaded.")
+    sent = uploads.upload(connect(stack), job, paths=paths, console=output.progress())
+    output.say(f"{len(sent)} files uploaded.")
 
 
 @app.command()
@@ -267,7 +267,7 @@ def worker() -> None:
     """
     from aws_parallelizer.worker import main as worker_main
 
-    worker_main.run()
+    raise typer.Exit(worker_main.run())
 
 
 def main() -> None:

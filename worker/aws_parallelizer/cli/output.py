@@ -45,6 +45,7 @@ def ask(question: str, *, yes: bool) -> None:
 
 def created(document: Mapping[str, Any]) -> None:
     """The job as it now stands, and what comes next."""
+    warn(document.get("warnings", []))
     parameters = document["parameters"]
     say(f"Job {document['job']} is ready.")
     say(f"  inputs   s3://{parameters['inputBucket']}/{parameters['inputPrefix']}")
@@ -64,16 +65,11 @@ def jobs(document: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         _json(document)
         return
-    rows = [(entry["job"], *_numbers(entry)) for entry in document["jobs"]]
-    _table(("job", "state", "open", "done", "failed", "what it is doing"), rows)
-
-
-def _numbers(entry: Mapping[str, Any]) -> Sequence[object]:
-    status = entry.get("status", {})
-    counts = status.get("counts", {})
-    waiting = counts.get("queued", 0) + counts.get("running", 0)
-    told = (counts.get("done"), counts.get("failed"), status.get("sentence", ""))
-    return (status.get("state", ""), waiting, *told)
+    entries = [(entry["job"], entry["status"]) for entry in document["jobs"]]
+    _table(
+        ("job", "state", "instances", "what it is doing"),
+        ((job, told["state"], len(told["instances"]), told["line"]) for job, told in entries),
+    )
 
 
 def tasks(pages: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:

@@ -25,8 +25,10 @@ class Upload(NamedTuple):
     size: int
 
 
-def upload(connection: Connection, job: str, *, paths: Sequence[Path], console: Console) -> int:
-    """Put the files under the job's input prefix, their number; raises ParallelizerError.
+def upload(
+    connection: Connection, job: str, *, paths: Sequence[Path], console: Console
+) -> list[Upload]:
+    """Put the files under the job's input prefix; those files. Raises ParallelizerError.
 
     Nothing is sent if one of the names cannot be a key. Sending a file again is harmless: the same
     bytes are the same task.
@@ -44,7 +46,7 @@ def upload(connection: Connection, job: str, *, paths: Sequence[Path], console: 
         raise ParallelizerError(
             f"{len(failed)} of {len(items)} files were not uploaded; run it again:\n  {lines}"
         )
-    return len(items)
+    return items
 
 
 def plan(paths: Sequence[Path], *, prefix: str) -> list[Upload]:

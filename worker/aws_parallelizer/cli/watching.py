@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -50,7 +51,7 @@ def until_gone(connection: Connection, job: str, *, console: Console) -> None:
                 if error.status == 404:
                     return
                 raise
-            line.update(f"deleting {job}: {sentence(told)}")
+            line.update(f"deleting {job}: {doing(told)}")
             time.sleep(EVERY_SECONDS)
     raise ApiError(f"{job} is still there; `status {job}` says why.", status=0, code="")
 
@@ -65,25 +66,28 @@ def overview(document: Document) -> RenderableType:
         Text.assemble((document["job"], "bold"), f"  {status['state']}"),
         ProgressBar(total=max(total, 1), completed=ended, width=60),
         Text(f"{ended} of {total} ended: " + ", ".join(f"{counts[s]} {s}" for s in State)),
-        *_facts(status),
-        *_instances(status.get("instances") or []),
-        Text(sentence(document), style="italic"),
+        Text(_pace(status)),
+        *_instances(status["instances"]),
+        Text(doing(document), style="italic"),
     )
 
 
-def sentence(document: Document) -> str:
+def doing(document: Document) -> str:
     """What the control plane is doing and why."""
-    return str(document["status"].get("sentence", ""))
+    return str(document["status"]["line"])
 
 
-def _facts(status: Document) -> list[RenderableType]:
-    """What else the status tells in numbers and words, by its own names."""
-    facts = [
-        f"{name} {value}"
-        for name, value in status.items()
-        if isinstance(value, str | int | float) and name not in ("state", "sentence")
-    ]
-    return [Text(", ".join(facts))] if facts else []
+def _pace(status: Document) -> str:
+    facts = []
+    if status.get("rate"):
+        facts.append(f"{status['rate']:.1f} tasks a second")
+    if status.get("etaSeconds"):
+        facts.append(f"done in about {timedelta(seconds=round(status['etaSeconds']))}")
+    queue = status.get("queue")
+    if queue:
+        waiting = queue["visible"] + queue["delayed"]
+        facts.append(f"{waiting} messages waiting, {queue['inFlight']} in flight")
+    return ", ".join(facts)
 
 
 def _instances(instances: list[Document]) -> list[RenderableType]:
@@ -92,5 +96,5 @@ def _instances(instances: list[Document]) -> list[RenderableType]:
     names = ("id", "type", "zone", "state")
     table = Table(*names, box=None, pad_edge=False)
     for instance in instances:
-        table.add_row(*(Text(str(instance.get(name, ""))) for name in names))
+        table.add_row(*(Text(instance[name]) for name in names))
     return [table]
