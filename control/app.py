@@ -5,18 +5,24 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Rate, Request, Response, SQSEvent
 
+from chalicelib import answers, api, requests, settings, triggers
 from chalicelib import context as contexts
-from chalicelib import settings
-
-log = logging.getLogger(__name__)
+from chalicelib import reconcile as fleets
 
 app = Chalice(app_name="aws-parallelizer")
+app.log.setLevel(logging.INFO)
+logging.getLogger().setLevel(logging.INFO)
+log = logging.getLogger(__name__)
 
-SET_BY_TEMPLATE = "set-by-resources.json"
+_SIGNED = IAMAuthorizer()
+_SET_BY_TEMPLATE = "set-by-resources.json"
+
+Handler = Callable[..., answers.Answer]
 
 
 @functools.cache
@@ -24,23 +30,104 @@ def _context() -> contexts.Context:
     return contexts.connect(settings.read(os.environ))
 
 
-@app.route("/jobs", methods=["GET"])
-def jobs() -> dict[str, Any]:
-    return {"jobs": [job.name for job in _context().registry.jobs()]}
+def _call() -> api.Call:
+    request = cast("Request", app.current_request)  # there is one while a route is answered
+    body = request.raw_body
+    return api.Call(
+        path=request.path.format(**(request.uri_params or {})),
+        query=dict(request.query_params or {}),
+        body=body.encode() if isinstance(body, str) else body,
+        content_type=request.headers.get("content-type", ""),
+        idempotency_key=requests.idempotency_key(request.headers.get("idempotency-key")),
+    )
 
 
-@app.on_sqs_message(queue_arn=SET_BY_TEMPLATE, batch_size=100, maximum_batching_window_in_seconds=1)
+def _route(method: str, path: str, *content_types: str) -> Callable[[Handler], Handler]:
+    """A signed route; the handler's errors become answers here and nowhere else."""
+
+    def register(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def answered(**names: str) -> Response:
+            try:
+                answer = handler(**names)
+            except Exception as error:
+                answer = answers.failure(error)
+                log.log(answers.severity(answer), "%s %s", method, path, exc_info=True)
+            return Response(
+                answers.encode(answer.document),
+                {"Content-Type": "application/json"},
+                answer.status,
+            )
+
+        types = list(content_types or ("application/json",))
+        app.route(path, methods=[method], authorizer=_SIGNED, content_types=types)(answered)
+        return handler
+
+    return register
+
+
+@_route("GET", "/jobs")
+def list_jobs() -> answers.Answer:
+    return api.list_jobs(_context(), _call())
+
+
+@_route("PUT", "/jobs/{job}", "application/json", "text/plain")
+def put_job(job: str) -> answers.Answer:
+    return api.put_job(_context(), _call(), job)
+
+
+@_route("GET", "/jobs/{job}")
+def get_job(job: str) -> answers.Answer:
+    return api.get_job(_context(), _call(), job)
+
+
+@_route("DELETE", "/jobs/{job}")
+def delete_job(job: str) -> answers.Answer:
+    return api.delete_job(_context(), _call(), job)
+
+
+@_route("POST", "/jobs/{job}/enqueue")
+def enqueue(job: str) -> answers.Answer:
+    return api.enqueue(_context(), _call(), job)
+
+
+@_route("GET", "/jobs/{job}/tasks")
+def list_tasks(job: str) -> answers.Answer:
+    return api.list_tasks(_context(), _call(), job)
+
+
+@_route("GET", "/jobs/{job}/task")
+def get_task(job: str) -> answers.Answer:
+    return api.get_task(_context(), _call(), job)
+
+
+@_route("GET", "/jobs/{job}/instances")
+def list_instances(job: str) -> answers.Answer:
+    return api.list_instances(_context(), _call(), job)
+
+
+@_route("POST", "/jobs/{job}/instances")
+def launch(job: str) -> answers.Answer:
+    return api.launch(_context(), _call(), job)
+
+
+@_route("DELETE", "/jobs/{job}/instances")
+def stop_instances(job: str) -> answers.Answer:
+    return api.stop_instances(_context(), _call(), job)
+
+
+@app.on_sqs_message(
+    queue_arn=_SET_BY_TEMPLATE, batch_size=100, maximum_batching_window_in_seconds=1
+)
 def on_upload(event: SQSEvent) -> dict[str, Any]:
-    """New objects in a bucket."""
-    log.info("%d messages", len(event.to_dict()["Records"]))
-    return {}
+    return triggers.upload(_context(), event.to_dict()["Records"])
 
 
-@app.on_sqs_message(queue_arn=SET_BY_TEMPLATE, batch_size=1)
+@app.on_sqs_message(queue_arn=_SET_BY_TEMPLATE, batch_size=1)
 def on_step(event: SQSEvent) -> None:
-    """A nudge, or the next step of work in the background."""
+    triggers.step(_context(), event.to_dict()["Records"])
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
-def reconcile(event: CloudWatchEvent) -> None:
-    """Compare what should be with what is."""
+def reconcile(event: CloudWatchEvent) -> None:  # noqa: ARG001 - the clock says nothing more
+    fleets.run(_context())

@@ -50,7 +50,7 @@ def _run_chalice(app: Path, out: Path) -> None:
     # -I keeps what this process imports from out of the packaging: the copy alone counts.
     arguments = ["package", "--stage", STAGE, "--merge-template", "resources.json", str(out)]
     ended = subprocess.run(
-        [sys.executable, "-I", "-c", "from chalice.cli import main; main()", *arguments],
+        [sys.executable, "-I", "-c", "import sys; from chalice.cli import main; sys.exit(main())", *arguments],
         cwd=app,
         env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},  # asked for, and not used here
         capture_output=True,

@@ -32,7 +32,7 @@ class DeployFailed(ParallelizerError):
 def deploy(
     stack: str, *, parameters: Mapping[str, str] | None = None, say: Say = print
 ) -> dict[str, str]:
-    """Create or update the stack; its outputs. Parameters not given stay, or have their defaults."""
+    """Create or update the stack; its outputs. Parameters that are not given stay as they are."""
     if not _STACK_NAME.fullmatch(stack):
         raise DeployFailed(f"stack {stack!r}: 1 to 34 letters, digits and -, a letter first")
     template = _upload(say)

@@ -13,6 +13,10 @@ from typing import Any
 import boto3
 import botocore.config
 import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
+# A call that AWS refused or that never arrived, for callers that may not import the SDK.
+CALL_FAILED = (ClientError, BotoCoreError)
 
 _TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60}
 

@@ -1,0 +1,134 @@
+"""What a caller may say: bodies and query strings as values. Pure; raises ParameterError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+import jmespath
+import msgspec
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import ParsedResult
+from msgspec import Meta
+
+from aws_parallelizer.core import parameters
+from aws_parallelizer.core.errors import ParameterError, Problem
+from aws_parallelizer.core.outcome import State
+from aws_parallelizer.core.parameters import Parsed
+
+MAX_PAGE = 1000
+MAX_KEY_BYTES = 1024  # S3's
+
+T = TypeVar("T")
+
+
+class Enqueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to enqueue; the job's inputs where nothing is said."""
+
+    bucket: Annotated[str, Meta(min_length=3, max_length=255)] | None = None
+    prefix: Annotated[str, Meta(max_length=MAX_KEY_BYTES)] | None = None
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """How many instances to launch, and the most that each may cost in dollars an hour."""
+
+    count: Annotated[int, Meta(ge=1, le=10000)]
+    max_price: Annotated[float, Meta(gt=0)] | None = None
+
+
+class TaskQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"token": "next"}):
+    """Which tasks to list."""
+
+    state: State | None = None
+    prefix: str = ""
+    query: str = ""
+    token: str = ""
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 100
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True, rename={"token": "next"}):
+    """Which jobs to list."""
+
+    token: str = ""
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 100
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a job to delete: with `purge` its ledger rows too."""
+
+    purge: bool = False
+
+
+class OneTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Which task to explain."""
+
+    key: Annotated[str, Meta(min_length=1)]
+
+
+def job_parameters(body: bytes, content_type: str) -> Parsed:
+    """A job's parameters, from JSON or from the text of a parameters file."""
+    if "text/plain" not in content_type.lower():
+        return parameters.parse_json(_decoded(body))
+    try:
+        return parameters.parse_text(body.decode())
+    except UnicodeDecodeError as error:
+        raise _refused("", f"The body is not UTF-8 text: {error}.") from error
+
+
+def body(raw: bytes, kind: type[T]) -> T:
+    """The body of a POST; an empty one is an empty object."""
+    document = _decoded(raw) if raw.strip() else {}
+    if not isinstance(document, dict):
+        raise _refused("", "The body is to be a JSON object.")
+    return _converted(document, kind, strict=True)
+
+
+def query(given: Mapping[str, str], kind: type[T]) -> T:
+    """The values of a query string."""
+    return _converted(given, kind, strict=False)
+
+
+def expression(text: str) -> ParsedResult:
+    """A JMESPath expression."""
+    try:
+        return jmespath.compile(text)
+    except JMESPathError as error:
+        raise _refused("query", f"query is not a JMESPath expression: {error}.") from error
+
+
+def evaluated(compiled: ParsedResult, document: object) -> object:
+    """What the expression finds in the document."""
+    try:
+        return compiled.search(document)
+    except JMESPathError as error:
+        raise _refused("query", f"query fails on this page: {error}.") from error
+
+
+def idempotency_key(given: str | None) -> str:
+    """The Idempotency-Key of a POST, empty without one."""
+    if given and len(given) > 255:
+        raise _refused("Idempotency-Key", "Idempotency-Key has at most 255 characters.")
+    return given or ""
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        sentence = (
+            f"The body is not JSON: {error}. The text of a parameters file is sent as text/plain."
+        )
+        raise _refused("", sentence) from error
+
+
+def _converted(given: Mapping[str, object], kind: type[T], *, strict: bool) -> T:
+    try:
+        converted: T = msgspec.convert(given, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        # msgspec names the field as `$.field`, or in the sentence itself.
+        raise _refused("", str(error).replace("`$.", "`")) from error
+    return converted
+
+
+def _refused(name: str, sentence: str) -> ParameterError:
+    return ParameterError([Problem(name, sentence)])

@@ -1,0 +1,75 @@
+"""The steps queue: nudges of reconcile, and work that goes on in the background, piece by piece.
+
+A step that fails is delivered again; a step that was carried out may be too. Each is harmless when
+it is repeated.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from aws_parallelizer.core.errors import ParallelizerError
+from chalicelib.context import Context
+
+DELIVERIES = 5  # of one step before it is dead: the queue's maxReceiveCount
+
+
+class Reconcile(msgspec.Struct, frozen=True, tag_field="step", tag="reconcile"):
+    """Something has changed: run reconcile now, not at the next minute."""
+
+
+class Enqueue(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="enqueue"):
+    """List the objects under `prefix` that come after the key `after`, and enqueue them.
+
+    `run` is the id that the job's row holds until the last step; it began at `began`.
+    """
+
+    job: str
+    run: str
+    bucket: str
+    prefix: str
+    began: datetime
+    after: str = ""
+
+
+class Purge(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="purge"):
+    """Remove rows of a job that is being deleted, and at last the job."""
+
+    job: str
+
+
+Step = Reconcile | Enqueue | Purge
+
+
+class NotSent(ParallelizerError):
+    """SQS did not take a message; what it stands for is not under way."""
+
+
+def decode(body: str) -> Step:
+    """The step of a message's body; raises msgspec.MsgspecError."""
+    step: Step = msgspec.json.decode(body, type=Step)
+    return step
+
+
+def send(context: Context, step: Step, *, delay_seconds: int = 0) -> None:
+    """Send a step; raises NotSent."""
+    [taken] = context.steps.send([msgspec.json.encode(step).decode()], delay_seconds=delay_seconds)
+    if not taken:
+        raise NotSent(f"the steps queue did not take {step}")
+
+
+def nudge(context: Context) -> None:
+    """Run reconcile now: a person waits for it."""
+    send(context, Reconcile())
+
+
+def nudge_soon(context: Context) -> None:
+    """Run reconcile within the nudge's span, once for all who ask in it.
+
+    The message comes at the end of the span, so it covers what was written since it began.
+    """
+    span = context.settings.nudge_seconds
+    if context.registry.may_nudge(now=context.now(), seconds=span):
+        send(context, Reconcile(), delay_seconds=round(span))
