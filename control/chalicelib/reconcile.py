@@ -16,6 +16,7 @@ from aws_parallelizer.aws import sqs
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.aws.sqs import Queue
+from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import Fleet
 from aws_parallelizer.core.job import Job
 from chalicelib import jobs
@@ -57,6 +58,9 @@ def _all_jobs(context: Context) -> None:
             if Tick(context, job, ec2, setup, readings).run():
                 setup.remove_template(name_of(job, stack=context.settings.stack))
                 jobs.finish_deletion(context, job)
+        except ParallelizerError as error:
+            # A parameter names what is not there: a person must act, and reads it in the status.
+            _say(context, job, str(error))
         except Exception as error:
             # This job waits for the next run; the others do not wait for it.
             log.exception("reconcile of job %s failed", job.name)

@@ -49,11 +49,15 @@ class FakeTable:
         until: str = "",
         after: tuple[Key, str] | None = None,
         limit: int | None = None,
+        newest_first: bool = False,
     ) -> Iterator[tuple[Key, str]]:
         places = sorted(
-            (document.since, document.key)
-            for document in self.documents.values()
-            if document.state == state and (not until or document.since <= until)
+            (
+                (document.since, document.key)
+                for document in self.documents.values()
+                if document.state == state and (not until or document.since <= until)
+            ),
+            reverse=newest_first,
         )
         start = (after[1], after[0]) if after else ("", Key("", ""))
         behind = ((key, since) for since, key in places if (since, key) > start)

@@ -1,0 +1,126 @@
+"""A stack on fakes whose clock the test moves: jobs, queues, a ledger, and an EC2 for reconcile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+
+from aws_parallelizer.aws.ledger import Ledger
+from aws_parallelizer.aws.registry import Registry
+from aws_parallelizer.core import message, task
+from aws_parallelizer.core.fleet import Fleet
+from aws_parallelizer.core.job import Job, settle
+from aws_parallelizer.core.message import Message
+from aws_parallelizer.core.parameters import Parameters
+from aws_parallelizer.core.task import Ended, Outcome, Start, Task
+from chalicelib import reconcile
+from chalicelib.context import Context
+from fakes.ec2 import FakeEc2
+from fakes.queues import FakeQueue, FakeQueues
+from fakes.ssm import FakeSsm
+from fakes.table import FakeTable
+from stacks import settings
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TICK_SECONDS = 60
+
+
+@dataclass
+class World:
+    """One stack. `tick` lets a minute pass and reconcile run."""
+
+    ec2: FakeEc2 = field(default_factory=lambda: FakeEc2(now=START))
+    queues: FakeQueues = field(default_factory=FakeQueues)
+    table: FakeTable = field(default_factory=FakeTable)
+    ssm: FakeSsm = field(
+        default_factory=lambda: FakeSsm(values={"/aws-parallelizer/image-id": "ami-1"})
+    )
+
+    def __post_init__(self) -> None:
+        self.settings = settings()
+        self.registry = Registry(cast("Any", self.table))
+        self.ledger = Ledger(cast("Any", self.table))
+
+    @property
+    def context(self) -> Context:
+        clients = {"ec2": self.ec2, "ssm": self.ssm}
+        return Context(
+            settings=self.settings,
+            registry=self.registry,
+            ledger=self.ledger,
+            s3=cast("Any", None),
+            queues=cast("Any", self.queues),
+            client=lambda service, *, attempts=5: clients[service],
+            now=lambda: self.ec2.now,
+        )
+
+    def add_job(self, name: str = "job", **parameters: Any) -> Job:
+        given = Parameters(environment_zip="e.zip", analysis_program="run.sh", **parameters)
+        url = f"https://sqs.us-east-1.amazonaws.com/000000000000/parallelizer-{name}"
+        job = Job(
+            name=name,
+            parameters=settle(given, job=name, stack=self.settings.defaults),
+            created=self.ec2.now,
+            queue_url=url,
+            dead_letter_url=f"{url}-dead",
+            own_queue=True,
+        )
+        return self.registry.add_job(job)
+
+    def change_job(self, name: str = "job", **changes: Any) -> Job:
+        return self.registry.change_job(name, lambda job: msgspec.structs.replace(job, **changes))
+
+    def queue(self, job: str = "job") -> FakeQueue:
+        return self.queues.at(self.registry.job(job).queue_url)
+
+    def dead_letters(self, job: str = "job") -> FakeQueue:
+        return self.queues.at(self.registry.job(job).dead_letter_url)
+
+    def enqueue(self, *keys: str, job: str = "job", send: bool = True) -> None:
+        """Open tasks, with their messages unless those get lost."""
+        for key in keys:
+            body = Message(key=key, bucket="parallelizer-input", job=job, etag="e", size=1)
+            row = task.enqueue(None, body, sequencer="", now=self.ec2.now)
+            assert row
+            self.ledger.write([row])
+            if send:
+                self.queue(job).send([message.encode(body)])
+
+    def work(self, count: int, *, job: str = "job", seconds: float = 60) -> None:
+        """A worker takes messages and is done with their tasks."""
+        queue = self.queue(job)
+        for _ in range(count):
+            [received] = queue.receive(1, wait_seconds=0)
+            body = message.decode(received.body)
+            claim = task.claim(
+                self.row(body.key, job=job),
+                body,
+                message_id="m",
+                instance="i",
+                environment="e",
+                now=self.ec2.now,
+            )
+            assert isinstance(claim, Start)
+            ended = Ended(outcome=Outcome.DONE, seconds=seconds, exit_code=0)
+            done = task.end(claim.task, ended, max_attempts=3, now=self.ec2.now)
+            assert all(self.ledger.write([done]))
+            queue.delete([received.handle])
+
+    def row(self, key: str, *, job: str = "job") -> Task:
+        return self.ledger.get(job, key)
+
+    def fleet(self, job: str = "job") -> Fleet:
+        found = self.registry.fleet(job)
+        assert found
+        return found
+
+    def run(self) -> None:
+        reconcile.run(self.context)
+
+    def tick(self, times: int = 1, *, seconds: float = TICK_SECONDS) -> None:
+        for _ in range(times):
+            self.ec2.pass_time(seconds)
+            self.run()

@@ -1,0 +1,361 @@
+"""Reconcile launches: to fit, once, whatever breaks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from aws_parallelizer.core.job import Wish
+from fakes.ec2 import Crash
+from fleets import START, World
+
+LAUNCHES = ("create_fleet", "run_instances")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def files(count: int) -> list[str]:
+    return [f"job/{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("kind", ["one-time", "persistent"])
+def test_a_backlog_gets_the_fleet_that_fits_it(world: World, kind: str) -> None:
+    world.add_job(spot_type=kind)
+    world.enqueue(*files(100))
+
+    world.tick()
+
+    assert len(world.ec2.running) == 5  # 100 tasks x 60 s on 2 slots in 600 s
+    assert world.fleet().sentence == (
+        "launching 5 instances: 100 tasks in the queue, 0 of 5 instances there"
+    )
+
+
+@pytest.mark.parametrize("kind", ["one-time", "persistent"])
+def test_nothing_is_launched_twice_while_launches_are_not_yet_shown(
+    world: World, kind: str
+) -> None:
+    world.ec2.shows_after = timedelta(seconds=90)
+    world.add_job(spot_type=kind)
+    world.enqueue(*files(100))
+
+    world.tick(10)
+
+    assert len(world.ec2.machines) == 5
+    assert world.fleet().sentence == "100 tasks in the queue, 5 of 5 instances there"
+
+
+def test_the_measured_seconds_of_a_task_set_the_number_of_instances(world: World) -> None:
+    world.add_job(max_instances=1000)
+    world.enqueue(*files(300))
+    world.work(200, seconds=6)
+
+    world.tick()
+
+    assert world.fleet().seconds_per_task == 6
+    assert len(world.ec2.running) == 1
+
+
+def test_a_lost_instance_is_replaced(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(100))
+    world.tick(2)
+
+    world.ec2.end(world.ec2.running[0])
+    world.tick()
+
+    assert len(world.ec2.running) == 5
+
+
+@pytest.mark.parametrize("kind", ["one-time", "persistent"])
+def test_a_launch_whose_answer_was_lost_is_not_made_twice(world: World, kind: str) -> None:
+    world.add_job(spot_type=kind)
+    world.enqueue(*files(20))
+    world.ec2.lost_answers = list(LAUNCHES)
+
+    world.tick(3)
+
+    calls = world.ec2.made(*LAUNCHES)
+    assert len(calls) == 2
+    assert calls[0] == calls[1]
+    assert len(world.ec2.machines) == 1
+
+
+@pytest.mark.parametrize("kind", ["one-time", "persistent"])
+def test_a_crash_between_intent_and_call_launches_once(world: World, kind: str) -> None:
+    world.add_job(spot_type=kind)
+    world.enqueue(*files(20))
+    world.ec2.crashes = list(LAUNCHES)
+
+    with pytest.raises(Crash):
+        world.tick()
+    assert world.ec2.machines == {}
+    world.ec2.crashes = []
+    world.tick(3)
+
+    assert len(world.ec2.machines) == 1
+    assert len(world.registry.intents("job")) == 1
+
+
+def test_a_crash_between_call_and_answer_launches_once(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.tick()
+    [intent] = world.registry.intents("job")
+    # What the crash left: EC2 launched, and nobody wrote it down.
+    world.registry.put_intent(msgspec.structs.replace(intent, resolved=False, instances=()))
+
+    world.tick(3)
+
+    assert len(world.ec2.machines) == 1
+    assert world.registry.intents("job")[0].instances == tuple(world.ec2.running)
+
+
+def test_a_launch_is_replayed_as_stored_though_the_job_has_changed(world: World) -> None:
+    job = world.add_job()
+    world.enqueue(*files(20))
+    world.ec2.lost_answers = ["create_fleet"]
+    world.tick()
+
+    world.change_job(parameters=msgspec.structs.replace(job.parameters, max_price=0.01))
+    world.tick(3)
+
+    first, second = world.ec2.made("create_fleet")
+    assert first == second
+    assert len(world.ec2.machines) == 1
+
+
+def test_an_unresolved_launch_holds_back_others_until_it_is_known(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.ec2.refusals["create_fleet"] = (500, "InternalError")
+
+    world.tick(5)
+
+    assert len({call["ClientToken"] for call in world.ec2.made("create_fleet")}) == 1
+    world.ec2.refusals.clear()
+    world.tick()
+    assert len(world.ec2.machines) == 1
+
+
+def test_no_capacity_is_said_and_asked_for_ever_less_often(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.ec2.capacity = 0
+
+    world.tick()
+    said = world.fleet().sentence
+    world.tick(59)
+
+    assert said.startswith("no spot capacity in 24 of 24 pools")
+    assert len(world.ec2.made("create_fleet")) <= 10
+    assert ", next try in " in world.fleet().sentence
+
+
+def test_a_persistent_launch_asks_each_pool_once_a_tick(world: World) -> None:
+    world.add_job(spot_type="persistent", instance_type=None)
+    world.enqueue(*files(100))
+    world.ec2.capacity = 0
+
+    world.tick()
+
+    calls = world.ec2.made("run_instances")
+    pools = [(call["InstanceType"], call["SubnetId"]) for call in calls]
+    assert len(pools) == len(set(pools)) == 12
+
+
+@pytest.mark.parametrize("kind", ["one-time", "persistent"])
+def test_part_of_a_launch_is_kept_and_the_rest_stays_wanted(world: World, kind: str) -> None:
+    world.add_job(spot_type=kind)
+    world.enqueue(*files(200))
+    world.ec2.capacity = 3
+
+    world.tick()
+    assert len(world.ec2.running) == 3
+    world.ec2.capacity = 100
+    world.tick()
+
+    assert len(world.ec2.running) == 10
+
+
+def test_a_used_up_quota_stops_launching_and_keeps_the_workers(world: World) -> None:
+    world.add_job(spot_type="persistent")
+    world.enqueue(*files(40))
+    world.tick()
+    world.enqueue(*[f"job/more/{number}" for number in range(100)])
+    world.ec2.refusals["run_instances"] = (400, "MaxSpotInstanceCountExceeded")
+
+    world.tick(5)
+
+    assert len(world.ec2.running) == 2
+    assert len(world.ec2.made("run_instances")) == 2 + 1
+    assert "quota" in world.fleet().sentence
+
+
+def test_a_wrong_configuration_is_said_and_tried_again_when_it_changes(world: World) -> None:
+    job = world.add_job()
+    world.enqueue(*files(20))
+    world.ec2.refusals["create_fleet"] = (400, "InvalidKeyPair.NotFound")
+    world.tick()
+    assert "InvalidKeyPair.NotFound" in world.fleet().sentence
+    world.tick(seconds=1)
+    assert len(world.ec2.made("create_fleet")) == 1
+
+    world.ec2.refusals.clear()
+    world.change_job(parameters=msgspec.structs.replace(job.parameters, key_pair="mine"))
+    world.tick(seconds=1)
+
+    assert len(world.ec2.running) == 1
+
+
+def test_without_an_image_nothing_is_launched_and_the_cure_is_said(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.ssm.values.clear()
+
+    world.tick()
+
+    assert world.ec2.made(*LAUNCHES) == []
+    assert world.fleet().sentence.startswith("no image: run make ami, or set imageID")
+
+
+def test_an_image_that_is_not_there_is_a_configuration_error(world: World) -> None:
+    world.add_job(image_id="ami-gone")
+    world.enqueue(*files(20))
+
+    world.tick()
+
+    assert world.ec2.made(*LAUNCHES) == []
+    assert "there is no image ami-gone" in world.fleet().sentence
+
+
+def test_a_queue_that_cannot_be_read_launches_nothing(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.queue().broken = True
+
+    world.tick()
+
+    assert world.ec2.made(*LAUNCHES) == []
+    assert "the queue could not be read" in world.fleet().sentence
+
+
+def test_a_wish_is_launched_once_and_then_forgotten(world: World) -> None:
+    world.add_job()
+    world.change_job(wishes=(Wish(id="w", count=3, max_price=0.25),))
+
+    world.tick(3)
+
+    assert len(world.ec2.machines) == 3
+    assert world.registry.job("job").wishes == ()
+    [call] = world.ec2.made("create_fleet")
+    [configuration] = call["LaunchTemplateConfigs"]
+    assert {each["MaxPrice"] for each in configuration["Overrides"]} == {"0.250000"}
+
+
+def test_a_wish_waits_for_an_image(world: World) -> None:
+    world.add_job()
+    world.ssm.values.clear()
+    world.change_job(wishes=(Wish(id="w", count=3),))
+
+    world.tick()
+
+    assert len(world.registry.job("job").wishes) == 1
+
+
+def test_a_crash_after_the_launch_of_a_wish_does_not_grant_it_again(world: World) -> None:
+    world.add_job()
+    wish = Wish(id="w", count=3)
+    world.change_job(wishes=(wish,))
+    world.tick()
+    world.change_job(wishes=(wish,))  # as if the crash had come before it was dropped
+
+    world.tick()
+
+    assert len(world.ec2.machines) == 3
+    assert world.registry.job("job").wishes == ()
+
+
+def test_two_reconciles_at_once_do_the_work_of_one(world: World) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.registry.take_lease("reconcile", owner="another", now=START, seconds=300)
+
+    world.tick()
+    assert world.ec2.calls == []
+    world.tick(5)
+
+    assert len(world.ec2.machines) == 1
+
+
+def test_one_job_that_fails_does_not_stop_the_others(world: World) -> None:
+    broken = world.add_job("a")
+    world.queues.queues[broken.queue_url] = cast("Any", None)
+    world.add_job("b")
+    world.enqueue("b/1", job="b")
+
+    world.tick()
+
+    assert len(world.ec2.running) == 1
+    assert world.fleet("a").sentence.startswith("reconcile failed: ")
+
+
+def test_an_instance_type_that_is_not_there_is_said(world: World) -> None:
+    world.add_job(instance_type=("x9.nonsense",))
+    world.enqueue(*files(20))
+
+    world.tick()
+
+    assert world.fleet().sentence == "InvalidInstanceType it is"
+
+
+def test_the_slots_of_an_instance_are_its_vcpus_or_the_threads_that_were_asked_for(
+    world: World,
+) -> None:
+    world.add_job("a", instance_type=("c7i.4xlarge",))
+    world.add_job("b", instance_type=("c7i.4xlarge",), num_threads=1)
+    for job in "ab":
+        world.enqueue(*[f"{job}/{number}" for number in range(100)], job=job)
+
+    world.tick()
+
+    counts = [
+        call["TargetCapacitySpecification"]["TotalTargetCapacity"]
+        for call in world.ec2.made("create_fleet")
+    ]
+    assert counts == [1, 10]
+
+
+def test_the_launch_template_is_made_once_and_follows_the_parameters(world: World) -> None:
+    job = world.add_job()
+    world.enqueue(*files(20))
+    world.tick(2)
+    assert len(world.ec2.templates["parallelizer-job"]) == 1
+
+    world.change_job(parameters=msgspec.structs.replace(job.parameters, idle_timeout=7))
+    world.enqueue(*[f"job/more/{number}" for number in range(100)])
+    world.tick()
+
+    assert len(world.ec2.templates["parallelizer-job"]) == 2
+    assert [
+        call["LaunchTemplateConfigs"][0]["LaunchTemplateSpecification"]["Version"]
+        for call in world.ec2.made("create_fleet")
+    ] == ["1", "2"]
+
+
+def test_an_idle_job_costs_no_call_to_ec2(world: World) -> None:
+    world.add_job()
+    world.tick(6)
+    before = len(world.ec2.calls)
+
+    world.tick(5)
+    assert len(world.ec2.calls) == before
+    world.tick(10)
+
+    assert len(world.ec2.calls) > before  # now and then it is looked at all the same
