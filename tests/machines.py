@@ -1,4 +1,6 @@
-"""A machine for tests: a job's buckets, queue and ledger on ministack, and real worker processes beside them."""
+"""A machine for tests: a job's buckets, queue and ledger on ministack, and real worker processes
+beside them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A small instance metadata service over HTTP: version 2 only, and as ill-behaved as a test wants it."""
+"""A small instance metadata service over HTTP: version 2 only, and as ill-behaved as a test wants
+it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Metadata(ThreadingHTTPServer):
-    """`values` by path below /latest/. The first `silent` requests get a 503, and tokens last for `uses` requests."""
+    """`values` by path below /latest/. The first `silent` requests get a 503, and tokens last for
+    `uses` requests.
+    """
 
     daemon_threads = True
 
@@ -67,5 +71,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""

@@ -10,7 +10,9 @@ _SPACE = 'xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"'
 
 
 class SpotApi(ThreadingHTTPServer):
-    """One instance, `request` its spot request (empty: on demand). `calls` has the actions in their order."""
+    """One instance, `request` its spot request (empty: on demand). `calls` has the actions in their
+    order.
+    """
 
     daemon_threads = True
 
@@ -50,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(200, getattr(self, f"_{action}")())
 
-    def _DescribeInstances(self) -> str:
+    def _DescribeInstances(self) -> str:  # noqa: N802 - EC2's name
         spot = self.server.request
         request = f"<spotInstanceRequestId>{spot}</spotInstanceRequestId>" if spot else ""
         return (
@@ -59,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
             "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
         )
 
-    def _DescribeSpotInstanceRequests(self) -> str:
+    def _DescribeSpotInstanceRequests(self) -> str:  # noqa: N802 - EC2's name
         return (
             f"<DescribeSpotInstanceRequestsResponse {_SPACE}><spotInstanceRequestSet><item>"
             f"<spotInstanceRequestId>{self.server.request}</spotInstanceRequestId>"
@@ -67,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
             "</item></spotInstanceRequestSet></DescribeSpotInstanceRequestsResponse>"
         )
 
-    def _CancelSpotInstanceRequests(self) -> str:
+    def _CancelSpotInstanceRequests(self) -> str:  # noqa: N802 - EC2's name
         self.server.state = "cancelled"
         return (
             f"<CancelSpotInstanceRequestsResponse {_SPACE}><spotInstanceRequestSet><item>"
@@ -84,5 +86,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(encoded)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing."""

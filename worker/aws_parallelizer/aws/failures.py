@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.dynamodb import Unwritten
 from aws_parallelizer.aws.objects import ObjectFailure
 
-SERVICE_ERRORS = (ClientError, BotoCoreError, Unwritten, ObjectFailure)
+SERVICE_ERRORS = (*CALL_FAILED, Unwritten, ObjectFailure)
 
 _LASTING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 

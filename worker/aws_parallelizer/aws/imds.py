@@ -1,4 +1,6 @@
-"""The instance metadata service, version 2 only. Silence is never an answer: it is retried, then raised."""
+"""The instance metadata service, version 2 only. Silence is never an answer: it is retried, then
+raised.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class _Action(msgspec.Struct):
 
 
 class Imds:
-    """One instance's metadata. Every method raises ImdsSilent after `patience` seconds without an answer."""
+    """One instance's metadata. Every method raises ImdsSilent after `patience` seconds without an
+    answer.
+    """
 
     def __init__(self, endpoint: str, *, patience: float = 60.0) -> None:
         self._host = urlsplit(endpoint)
@@ -112,7 +116,8 @@ class Imds:
     def _pauses(self) -> Iterator[float]:
         end, pause = time.monotonic() + self._patience, 0.1
         while True:
-            yield min(pause, max(0.0, end - time.monotonic())) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+            left = max(0.0, end - time.monotonic())
+            yield min(pause, left) * random.uniform(0.5, 1)  # noqa: S311 - jitter
             if time.monotonic() >= end:
                 return
             pause = min(pause * 2, 5.0)

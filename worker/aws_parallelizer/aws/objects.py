@@ -1,7 +1,8 @@
 """S3 objects as files, for the worker's data path.
 
-obstore names almost every key and costs a tenth of boto3's CPU; keys that it cannot name (control characters; an
-empty, `.` or `..` part, so also a slash at either end, which it would drop in silence) take boto3's way, in a thread.
+obstore names almost every key and costs a tenth of boto3's CPU; keys that it cannot name (control
+characters; an empty, `.` or `..` part, so also a slash at either end, which it would drop in
+silence) take boto3's way, in a thread.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Stored(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """A file about to be uploaded: its digests, and its bytes where they are few enough to be kept."""
+    """A file about to be uploaded: its digests, and its bytes unless they are too many."""
 
     size: int
     sha256: bytes
@@ -74,7 +75,9 @@ class Contents(NamedTuple):
 
 
 class Objects:
-    """The objects of any bucket. Methods raise the errors above, and OSError for the local file's sake."""
+    """The objects of any bucket. Methods raise the errors above, and OSError for the local file's
+    sake.
+    """
 
     def __init__(self, client: Any, *, store: Callable[[str], S3Store]) -> None:
         self._client = client
@@ -89,7 +92,7 @@ class Objects:
             answer = await obstore.get_async(self._store(bucket), key)
             size, etag = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
             if size <= WHOLE_BYTES:
-                written = to.write_bytes(memoryview(await answer.bytes_async()))
+                written = _write(to, await answer.bytes_async())
             else:
                 written = await _write_stream(answer, to)
         except (BaseError, FileNotFoundError) as error:
@@ -103,17 +106,19 @@ class Objects:
     async def upload(
         self, path: Path, *, bucket: str, key: str, maker: str, replace: bool = False
     ) -> Stored:
-        """Store a file, checked by S3 on its way in; raises ObjectTaken unless `replace`. `maker` is ASCII."""
-        if path.stat().st_size <= WHOLE_BYTES:
+        """Store a file, checked by S3 on its way in; raises ObjectTaken unless `replace`. `maker`
+        is ASCII.
+        """
+        if _size(path) <= WHOLE_BYTES:
             return await self._put(read(path), bucket, key, maker=maker, replace=replace)
         async with self._large:
-            if path.stat().st_size <= PUT_BYTES:
+            if _size(path) <= PUT_BYTES:
                 contents = await asyncio.to_thread(read, path)
                 return await self._put(contents, bucket, key, maker=maker, replace=replace)
             return await self._put_parts(path, bucket, key, maker=maker, replace=replace)
 
     async def maker(self, bucket: str, key: str) -> str | None:
-        """The `maker` that the object was stored with, None if it bears none; raises ObjectMissing."""
+        """The `maker` that the object was stored with, if any; raises ObjectMissing."""
         head = await self._head(bucket, key)
         found: str | None = head["Metadata"].get(MAKER)
         return found
@@ -138,7 +143,8 @@ class Objects:
             except (BaseError, FileNotFoundError) as error:
                 raise _failure(error, f"PUT s3://{bucket}/{key}") from error
             etag = answer["e_tag"] or ""
-        # With SSE-S3 or none the ETag is the MD5 of what S3 holds; with SSE-KMS only a HEAD can tell.
+        # With SSE-S3 or none the ETag is the MD5 of what S3 holds; with SSE-KMS only a HEAD can
+        # tell.
         if etag.strip('"') != contents.md5:
             await self._verify(contents, bucket, key)
         return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
@@ -146,7 +152,8 @@ class Objects:
     async def _put_parts(
         self, path: Path, bucket: str, key: str, *, maker: str, replace: bool
     ) -> Stored:
-        # A multipart upload through obstore cannot be conditional: what is there is looked up first.
+        # A multipart upload through obstore cannot be conditional: what is there is looked up
+        # first.
         if not replace and await self._exists(bucket, key):
             raise ObjectTaken(f"s3://{bucket}/{key} exists")
         contents = await asyncio.to_thread(functools.partial(read, path, keep=False))
@@ -241,6 +248,15 @@ def _is_nameable(key: str) -> bool:
     if _UNNAMEABLE.search(key):
         return False
     return not any(part in ("", ".", "..") for part in key.split("/"))
+
+
+# To write or look at a small file takes less time than to hand it to a thread.
+def _write(path: Path, body: obstore.Bytes) -> int:
+    return path.write_bytes(memoryview(body))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 async def _write_stream(answer: Any, to: Path) -> int:

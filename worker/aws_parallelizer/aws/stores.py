@@ -1,4 +1,6 @@
-"""obstore's S3 stores, one a bucket, with the region, endpoint and credentials of the boto3 client beside them."""
+"""obstore's S3 stores, one a bucket, with the region, endpoint and credentials of the boto3 client
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,14 @@ from aws_parallelizer.aws.clients import session
 if TYPE_CHECKING:  # these two are no names at run time
     from obstore.store import ClientConfig, S3Config
 
-# Shorter than the ten minutes for which botocore may still hand out credentials that are about to end.
+# Shorter than the ten minutes for which botocore may still hand out credentials that are about to
+# end.
 _CREDENTIALS_LAST = timedelta(minutes=5)
 _RETRY_SECONDS = 60  # the callers try again, with the lease in view
 
 
 def stores(s3: Any) -> Callable[[str], S3Store]:
-    """What makes the store of a bucket, to the same service that the boto3 client `s3` speaks to."""
+    """What makes the store of a bucket, at the service that the boto3 client `s3` speaks to."""
     endpoint, region = s3.meta.endpoint_url, s3.meta.region_name
     provider = Boto3CredentialProvider(session(), ttl=_CREDENTIALS_LAST)
     config: S3Config = {"checksum_algorithm": "SHA256"}

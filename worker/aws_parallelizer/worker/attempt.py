@@ -17,23 +17,21 @@ import msgspec
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.objects import ObjectMissing, Objects
-from aws_parallelizer.core.errors import BadOutput
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended
-from aws_parallelizer.worker import outputs, program, transcript, verdict
+from aws_parallelizer.worker import outputs, program, verdict
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.publishing import Publishing
 from aws_parallelizer.worker.scratch import Folder, Scratch
-from aws_parallelizer.worker.transcript import Transcript
+from aws_parallelizer.worker.transcript import Log, Transcript
 from aws_parallelizer.worker.verdict import MemoryKills
 from aws_parallelizer.worker.work import Phase, Work
 
 log = logging.getLogger(__name__)
 
 _CLOSING_SECONDS = 600  # kept free before SQS ends the lease, for uploads
-_UNFOUNDED = (Outcome.INTERRUPTED, Outcome.INPUT_MISSING)  # there is nothing to tell in a log
 
 
 class Tools(NamedTuple):
@@ -51,13 +49,15 @@ class Tools(NamedTuple):
 
 
 async def run(work: Work, tools: Tools) -> Ended:
-    """Carry the attempt out; never raises. Cancelled, it ends the program and comes to `interrupted`."""
+    """Carry the attempt out; never raises. Cancelled, it ends the program and comes to
+    `interrupted`.
+    """
     started = time.monotonic()
     try:
         ended = await _in_folder(work, tools)
     except asyncio.CancelledError:
         ended = Ended(outcome=Outcome.INTERRUPTED, reason="the worker had to end")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - no slot is lost to what befell its task
         ended = _of_error(error)
     return msgspec.structs.replace(
         ended, seconds=ended.seconds or round(time.monotonic() - started, 3)
@@ -79,7 +79,7 @@ async def _in_folder(work: Work, tools: Tools) -> Ended:
             await _download(work, folder, tools)
         except ObjectMissing as error:
             return Ended(outcome=Outcome.INPUT_MISSING, reason=f"the input is gone: {error}")
-        return await _with_transcript(work, folder, tools)
+        return await _with_log(work, folder, tools)
     finally:
         await tools.scratch.remove(folder)
 
@@ -92,17 +92,16 @@ async def _download(work: Work, folder: Folder, tools: Tools) -> None:
     work.task = msgspec.structs.replace(work.task, etag=fetched.etag, size=fetched.size)
 
 
-async def _with_transcript(work: Work, folder: Folder, tools: Tools) -> Ended:
-    written = Transcript(
-        lambda line: outputs.named(line, folder.work) is not None,
-        spool=None if tools.parameters.keep_logs == "never" else folder.root,
-    )
+async def _with_log(work: Work, folder: Folder, tools: Tools) -> Ended:
+    kept = None if tools.parameters.keep_logs == "never" else Log(folder.root)
+    written = Transcript(lambda line: outputs.named(line, folder.work) is not None, log=kept)
     try:
         ended = await _run_and_store(work, folder, tools, written)
         ended = msgspec.structs.replace(ended, last_output=written.last_output())
-        return await _with_log(work, folder, tools, written, ended)
+        return await _keep(kept, ended, work, folder, tools) if kept else ended
     finally:
-        written.close()
+        if kept:
+            kept.close()
 
 
 async def _run_and_store(work: Work, folder: Folder, tools: Tools, written: Transcript) -> Ended:
@@ -111,11 +110,9 @@ async def _run_and_store(work: Work, folder: Folder, tools: Tools, written: Tran
         return ended
     try:
         lines = written.names.close()
-        if written.names.too_many:
-            raise BadOutput(f"the program named more than {transcript.MAX_NAMES:,} outputs")
         files = outputs.find(lines, work=folder.work, shown=tools.shown)
         stored = await tools.publishing.outputs(work.task, files)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the task's last words outlive it
         failed = _of_error(error)
         return msgspec.structs.replace(failed, exit_code=ended.exit_code, seconds=ended.seconds)
     return msgspec.structs.replace(ended, outputs=stored)
@@ -143,15 +140,12 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
     return verdict.of_run(ran, limit=limit, disk_full=full, memory_kills=tools.memory_kills)
 
 
-async def _with_log(
-    work: Work, folder: Folder, tools: Tools, written: Transcript, ended: Ended
-) -> Ended:
-    keep = tools.parameters.keep_logs
-    if ended.outcome in _UNFOUNDED or (keep != "always" and ended.outcome == Outcome.DONE):
+async def _keep(kept: Log, ended: Ended, work: Work, folder: Folder, tools: Tools) -> Ended:
+    if ended.outcome == Outcome.DONE and tools.parameters.keep_logs != "always":
         return ended
     path = folder.root / "log"
     try:
-        if not written.save(path):
+        if not kept.save(path):
             return ended
         key = await tools.publishing.log(work.task, path, attempt=work.attempt)
     except (*SERVICE_ERRORS, OSError) as error:

@@ -32,7 +32,9 @@ class Bearer(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """`starts` are in the ledger as running; `drops` need no work any more; `unclear` is for another time."""
+    """`starts` are in the ledger as running; `drops` need no work any more; `unclear` is for
+    another time.
+    """
 
     starts: list[tuple[Received, Task]]
     drops: list[Received]
@@ -98,7 +100,8 @@ class Claims:
         self, starting: Sequence[tuple[Received, Message, Task]], claimed: Claimed
     ) -> list[tuple[Received, Message]]:
         if self._ledger is None:
-            # As the Java program: how often the queue gave it out is all that is known of earlier attempts.
+            # As the Java program: how often the queue gave it out is all that is known of earlier
+            # attempts.
             claimed.starts.extend(
                 (received, msgspec.structs.replace(row, attempts=received.receives - 1))
                 for received, _, row in starting

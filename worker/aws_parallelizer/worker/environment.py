@@ -1,4 +1,6 @@
-"""The environment: the zip with the analysis program and all that it needs, unpacked once, read-only from then on."""
+"""The environment: the zip with the analysis program and all that it needs, unpacked once, read-
+only from then on.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ def unpack(archive: Path, *, into: Path, prefix: str, program: str, version: str
         )
     path.chmod(path.stat().st_mode | _EXECUTABLE)
     _make_read_only(into)
-    return Environment(folder, frozenset(os.listdir(folder)), program, version)
+    return Environment(folder, frozenset(path.name for path in folder.iterdir()), program, version)
 
 
 def remove(folder: Path) -> None:

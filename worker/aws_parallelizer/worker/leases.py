@@ -17,7 +17,9 @@ AGAIN_SECONDS = 5.0  # at most, after a renewal that failed
 
 
 class Leases:
-    """`hold` a message's handle to have it renewed, `let_go` of it before the queue is told of its end."""
+    """`hold` a message's handle to have it renewed, `let_go` of it before the queue is told of its
+    end.
+    """
 
     def __init__(self, queue: Queue, *, offload: Offload, seconds: int) -> None:
         self._queue = queue

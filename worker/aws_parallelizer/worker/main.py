@@ -1,6 +1,7 @@
 """The worker of an instance, wired together: boot, environment, pipeline, end, shutdown decision.
 
-Every way out of `_work`, an error or a signal too, comes to an `Ending`, and every `Ending` to `shutdown.conclude`.
+Every way out of `_work`, an error or a signal too, comes to an `Ending`, and every `Ending` to
+`shutdown.conclude`.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _work(settings: Settings, imds: Imds, machine: Machine) -> Ending:
     try:
         data = user_data.decode(imds.user_data())
         shut_down = data.parameters.should_shutdown
-        return asyncio.run(_serve(data, settings=settings, imds=imds, machine=machine))
+        return asyncio.run(_serve(data, settings=settings, machine=machine))
     except _Terminated:
         return Ending(_SIGNALLED, 0, shut_down)
     except (ParallelizerError, *SERVICE_ERRORS) as error:
@@ -106,7 +107,7 @@ def _work(settings: Settings, imds: Imds, machine: Machine) -> Ending:
         return Ending(f"the worker crashed: {error!r}", 1, shut_down)
 
 
-async def _serve(data: UserData, *, settings: Settings, imds: Imds, machine: Machine) -> Ending:
+async def _serve(data: UserData, *, settings: Settings, machine: Machine) -> Ending:
     parameters, stop, offload = data.parameters, Stop(), Offload(_OFFLOAD_THREADS)
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.halt, _SIGNALLED)
@@ -136,7 +137,8 @@ async def _serve(data: UserData, *, settings: Settings, imds: Imds, machine: Mac
         why = await pipeline.run()
     finally:
         watching.cancel()
-    # After a notice EC2 itself takes the instance, and starts a persistent request's again when it can.
+    # After a notice EC2 itself takes the instance, and starts a persistent request's again when it
+    # can.
     return Ending(why, 0, parameters.should_shutdown and not stop.taken_back)
 
 

@@ -1,4 +1,6 @@
-"""Blocking calls beside the event loop, in daemon threads: one that hangs does not keep the process from ending."""
+"""Blocking calls beside the event loop, in daemon threads: one that hangs does not keep the process
+from ending.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ class Offload:
             future, call = self._jobs.get()
             try:
                 result, error = call(), None
-            except BaseException as raised:  # noqa: BLE001 - whatever it is, it belongs to the caller
+            except BaseException as raised:  # noqa: BLE001 - it belongs to the caller
                 result, error = None, raised
             try:
                 future.get_loop().call_soon_threadsafe(_resolve, future, result, error)

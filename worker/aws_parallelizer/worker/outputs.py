@@ -1,8 +1,8 @@
 """Which files a program named as its outputs.
 
-A line of its standard output that names an existing file or directory inside the scratch directory is one. What names
-nothing, the scratch directory itself, or the environment that shows in it, is just a word. What leads outside is
-refused.
+A line of its standard output that names an existing file or directory inside the scratch directory
+is one. What names nothing, the scratch directory itself, or the environment that shows in it, is
+just a word. What leads outside is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class OutputFile(NamedTuple):
 
 
 def named(line: bytes, work: Path) -> bytes | None:
-    """The path that a line names, if something is there. A trailing CR is part of it only if the file has it too."""
+    """The path that a line names, if something is there. A trailing CR is part of it only if the
+    file has it too.
+    """
     for candidate in (line, line.removesuffix(b"\r")):
         if candidate and b"\0" not in candidate:
             path = os.path.join(os.fsencode(work), candidate)  # noqa: PTH118 - bytes
@@ -90,8 +92,8 @@ def _files(place: Path, *, root: Path, above: tuple[Path, ...]) -> Iterator[Outp
     if stat.S_ISDIR(mode):
         if real in above or real == root:
             raise BadOutput(f"the output {_text(name)} is a loop of links")
-        for inner in sorted(os.listdir(place)):
-            yield from _files(place / inner, root=root, above=(*above, real))
+        for inner in sorted(place.iterdir()):
+            yield from _files(inner, root=root, above=(*above, real))
     elif stat.S_ISREG(mode):
         yield OutputFile(place, _utf8(name))
     else:

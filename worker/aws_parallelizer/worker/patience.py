@@ -26,7 +26,9 @@ class Patience:
         self._pause = pause
 
     async def __call__(self, call: Callable[[], Awaitable[T]], *, what: str) -> T:
-        """The result of `call`; raises its last error when the time is over, and at once what S3 refuses for good."""
+        """The result of `call`; raises its last error when the time is over, and at once what S3
+        refuses for good.
+        """
         end, pause = time.monotonic() + self._seconds, self._pause
         while True:
             try:

@@ -1,7 +1,8 @@
-"""The pipeline: lease, claim, and for each task prepare, run, store, close; until idle or asked to stop.
+"""The pipeline: lease, claim, and for each task prepare, run, store, close; until idle or asked to
+stop.
 
-Only as much is leased as can start soon: the free slots, and about two seconds of work ahead when tasks are short, so
-that nothing waits here that another worker could do.
+Only as much is leased as can start soon: the free slots, and about two seconds of work ahead when
+tasks are short, so that nothing waits here that another worker could do.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, Phase, Work
 
 log = logging.getLogger(__name__)
 
-# A long poll that outlives its worker takes a message along until the lease runs out: so polls are not SQS's longest.
+# A long poll that outlives its worker takes a message along until the lease runs out: so polls are
+# not SQS's longest.
 POLL_SECONDS = 5
 AHEAD_SECONDS = 2.0
 MOST_AHEAD = 100
@@ -173,7 +175,8 @@ class Pipeline:
                 self._gone = error
                 self._stop.drain(f"the queue is gone: {error}")
                 return []
-            # What cannot be asked counts as nothing received: an instance without a queue costs money too.
+            # What cannot be asked counts as nothing received: an instance without a queue costs
+            # money too.
             log.warning("the queue cannot be asked: %s", error)
             await asyncio.sleep(jittered(_FAILED_POLL_SECONDS))
             return []

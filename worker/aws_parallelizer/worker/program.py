@@ -1,6 +1,7 @@
 """One run of the analysis program: its process group, its two pipes, its end.
 
-Nothing waits in a thread: the kernel tells the event loop of bytes in the pipes and, through a pidfd, of the end.
+Nothing waits in a thread: the kernel tells the event loop of bytes in the pipes and, through a
+pidfd, of the end.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ async def run(
     transcript: Transcript,
     limit: float | None,
 ) -> Run:
-    """Run a command to its end, at most `limit` seconds. Its group is gone afterwards, however this is left.
+    """Run a command to its end, at most `limit` seconds. Its group is gone afterwards, however this
+    is left.
 
     Raises OSError if it cannot be started.
     """
@@ -56,7 +58,8 @@ async def run(
         raise
     finally:
         os.close(pidfd)
-        # The leader is not reaped before its group is killed, so that the group's number cannot be another's.
+        # The leader is not reaped before its group is killed, so that the group's number cannot be
+        # another's.
         _signal(process, signal.SIGKILL)
         process.wait()
         pipes.close()
@@ -121,14 +124,12 @@ class _Pipes:
     """Standard output and error, read whenever there is something."""
 
     def __init__(self, process: subprocess.Popen[bytes], transcript: Transcript) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
         self._loop = asyncio.get_running_loop()
+        streams = ((process.stdout, transcript.out), (process.stderr, transcript.error))
+        self._files = [file for file, _ in streams if file]
         self._takers: dict[int, Callable[[bytes], None]] = {
-            process.stdout.fileno(): transcript.out,
-            process.stderr.fileno(): transcript.error,
+            file.fileno(): take for file, take in streams if file
         }
-        self._files = (process.stdout, process.stderr)
         for number in self._takers:
             os.set_blocking(number, False)
             self._loop.add_reader(number, self._read, number)

@@ -1,4 +1,6 @@
-"""Storing what an attempt made: outputs that never overwrite another input's, and its log beside them."""
+"""Storing what an attempt made: outputs that never overwrite another input's, and its log beside
+them.
+"""
 
 from __future__ import annotations
 

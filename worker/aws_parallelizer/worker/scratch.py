@@ -1,4 +1,5 @@
-"""The disk space of attempts: one folder each, made before it and removed after it, whatever it came to.
+"""The disk space of attempts: one folder each, made before it and removed after it, whatever it
+came to.
 
 <root>/environment          unpacked once, read-only
 <root>/tasks/<n>/work       the program's working directory: links to the environment, the input
@@ -67,7 +68,7 @@ class Scratch:
         for path in (root, work, tmp):
             path.mkdir(mode=0o700)
         for name in shown.names:
-            os.symlink(shown.folder / name, work / name)
+            (work / name).symlink_to(shown.folder / name)
         name = keys.input_name(key)
         if name not in shown.names:
             return Folder(root, work, tmp, name)
@@ -110,7 +111,7 @@ def _remove_tree(root: Path) -> None:
     shutil.rmtree(root, onerror=_open_and_again)
 
 
-def _open_and_again(call: Callable[..., Any], path: str, error: Any) -> None:
+def _open_and_again(_call: Callable[..., Any], path: str, _error: object) -> None:
     # A program may have left directories without the permissions to remove what is in them.
     parent = Path(path).parent
     try:

@@ -1,6 +1,7 @@
 """The end of an attempt: first the ledger, then the queue, both in batches.
 
-A crash in between leads to a repeat, whose claim finds the task ended and drops the message: never to a loss.
+A crash in between leads to a repeat, whose claim finds the task ended and drops the message: never
+to a loss.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Closing(NamedTuple):
 
 
 class Settlement:
-    """`await settlement(closing)`: whether the ledger took it. False = another worker has the task, or nobody knows."""
+    """`await settlement(closing)`: whether the ledger took it. False = another worker has the task,
+    or nobody knows.
+    """
 
     def __init__(
         self,
@@ -77,19 +80,19 @@ class Settlement:
         return taken
 
     async def _write(self, closings: Sequence[Closing]) -> list[bool]:
-        if self._ledger is None:
+        ledger = self._ledger
+        if ledger is None:
             return [True] * len(closings)
         rows = [closing.row for closing in closings]
         try:
-            return [row is not None for row in await self._offload(self._ledger.write, rows)]
+            return [row is not None for row in await self._offload(ledger.write, rows)]
         except SERVICE_ERRORS as error:
             # One bad row must not hold up the others, nor one bad moment any: each by itself.
             log.warning("%d rows could not be written together: %s", len(rows), error)
-        return list(await asyncio.gather(*(self._write_one(row) for row in rows)))
+        return list(await asyncio.gather(*(self._write_one(ledger, row) for row in rows)))
 
-    async def _write_one(self, row: Task) -> bool:
-        assert self._ledger is not None
-        call = functools.partial(self._offload, self._ledger.write, [row])
+    async def _write_one(self, ledger: Ledger, row: Task) -> bool:
+        call = functools.partial(self._offload, ledger.write, [row])
         try:
             [stored] = await self._patience(call, what=f"ledger write of {row.key!r:.200}")
         except SERVICE_ERRORS:
@@ -107,5 +110,6 @@ class Settlement:
                 extend = functools.partial(self._offload, self._queue.extend, again)
                 await self._patience(extend, what=f"release of {len(again)} messages")
         except SERVICE_ERRORS:
-            # The messages come back when their leases run out; the ledger knows what they are worth.
+            # The messages come back when their leases run out; the ledger knows what they are
+            # worth.
             log.exception("the queue could not be told of %d messages", len(over) + len(again))

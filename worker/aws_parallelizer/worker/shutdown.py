@@ -34,15 +34,17 @@ def conclude(
     power_off: Sequence[str],
     pauses: Iterable[float] = PAUSES_SECONDS,
 ) -> int:
-    """Carry the decision out; the exit code. `instance` is None where the machine does not know its own id."""
+    """Carry the decision out; the exit code. `instance` is None where the machine does not know its
+    own id.
+    """
     level = logging.ERROR if ending.code else logging.INFO
     if not ending.shut_down:
         log.log(level, "the worker ends, the instance stays: %s", ending.why)
         return ending.code
     if instance and requests and not _cancel(instance, requests, pauses):
         log.error(
-            "the worker ends, the instance stays, because EC2 would start it again as long as its persistent "
-            "spot request is not cancelled: %s",
+            "the worker ends, the instance stays, because EC2 would start it again as long as its "
+            "persistent spot request is not cancelled: %s",
             ending.why,
         )
         return 1

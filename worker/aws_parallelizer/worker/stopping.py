@@ -55,6 +55,8 @@ async def watch_for_notice(imds: Imds, stop: Stop, *, offload: Offload, every: f
 
 
 def seconds_to_work(notice: Notice, *, now: datetime) -> float:
-    """How long tasks may still run: until 30 s before the deadline, or for half of a notice shorter than a minute."""
+    """How long tasks may still run: until 30 s before the deadline, or for half of a notice shorter
+    than a minute.
+    """
     left = max(0.0, (notice.at - now).total_seconds())
     return left - RESERVE_SECONDS if left >= 2 * RESERVE_SECONDS else left / 2

@@ -1,16 +1,20 @@
-"""What a program writes, in flat memory: its last words, its log, and the lines that may name an output.
+"""What a program writes, in flat memory: its last words, its log, and the lines that may name an
+output.
 
-A line of standard output names an output if there is such a file at the end, so lines are kept until then; when they
-take more than a few megabytes, those that name nothing at that moment are let go.
+A line of standard output names an output if there is such a file at the end, so lines are kept
+until then; when they take more than a few megabytes, those that name nothing at that moment are let
+go.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from aws_parallelizer.core.errors import BadOutput
 from aws_parallelizer.core.task import LAST_OUTPUT_BYTES
 
 log = logging.getLogger(__name__)
@@ -32,7 +36,7 @@ class Names:
         self._bytes = 0
         self._rest = b""
         self._overlong = False
-        self.too_many = False
+        self._too_many = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of standard output."""
@@ -42,8 +46,10 @@ class Names:
         self._keep_rest(rest if lines else self._rest + rest)
 
     def close(self) -> list[bytes]:
-        """All lines, the last one also without a line end."""
+        """All lines, the last one also without a line end; raises BadOutput above MAX_NAMES."""
         self._end_line(self._rest)
+        if self._too_many:
+            raise BadOutput(f"the program named more than {MAX_NAMES:,} outputs")
         return list(self._lines)
 
     def _end_line(self, line: bytes) -> None:
@@ -63,22 +69,52 @@ class Names:
         self._lines = {line: None for line in self._lines if self._exists(line)}
         self._bytes = sum(map(len, self._lines))
         if len(self._lines) > MAX_NAMES:
-            self.too_many = True
+            self._too_many = True
             self._lines.clear()
 
 
-class Transcript:
-    """Both streams of one program. `spool` is where a log is kept, None = keep none."""
+class Log:
+    """Everything that was written, up to LOG_BYTES; in memory while it is short."""
 
-    def __init__(self, exists: Callable[[bytes], bool], *, spool: Path | None) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed with the attempt
+            max_size=LOG_IN_MEMORY_BYTES, dir=str(folder)
+        )
+        self._left = LOG_BYTES
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if self._left <= 0:
+            return
+        try:
+            self._file.write(chunk[: self._left])
+            self._left -= len(chunk)
+        except OSError as error:
+            # The attempt goes on: if the disk is full, it will say so by itself.
+            log.warning("the log of an attempt ends early: %s", error)
+            self._left = -1
+
+    def save(self, path: Path) -> bool:
+        """Write the log to a file; whether there is one."""
+        if self._left == LOG_BYTES:
+            return False
+        self._file.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(self._file, file)
+        return True
+
+    def close(self) -> None:
+        """Let it go."""
+        self._file.close()
+
+
+class Transcript:
+    """Both streams of one program."""
+
+    def __init__(self, exists: Callable[[bytes], bool], *, log: Log | None) -> None:
         self.names = Names(exists)
         self._tail = bytearray()
-        self._left = LOG_BYTES
-        self._log = (
-            tempfile.SpooledTemporaryFile(max_size=LOG_IN_MEMORY_BYTES, dir=str(spool))
-            if spool
-            else None
-        )
+        self._log = log
 
     def out(self, chunk: bytes) -> None:
         """Bytes of standard output."""
@@ -89,34 +125,9 @@ class Transcript:
         """Bytes of standard error."""
         self._tail += chunk[-LAST_OUTPUT_BYTES:]
         del self._tail[:-LAST_OUTPUT_BYTES]
-        if self._log and self._left > 0:
-            self._write(chunk[: self._left])
+        if self._log:
+            self._log.feed(chunk)
 
     def last_output(self) -> str:
         """The last 4 KiB of both streams as they came."""
         return self._tail.decode(errors="replace")
-
-    def save(self, path: Path) -> bool:
-        """Write the log to a file; whether there is one."""
-        if not self._log or self._left == LOG_BYTES:
-            return False
-        self._log.seek(0)
-        with path.open("wb") as file:
-            while chunk := self._log.read(LOG_IN_MEMORY_BYTES):
-                file.write(chunk)
-        return True
-
-    def close(self) -> None:
-        """Let the log go."""
-        if self._log:
-            self._log.close()
-
-    def _write(self, chunk: bytes) -> None:
-        assert self._log is not None
-        try:
-            self._log.write(chunk)
-            self._left -= len(chunk)
-        except OSError as error:
-            # The attempt goes on: if the disk is full, it will say so by itself.
-            log.warning("the log of an attempt ends early: %s", error)
-            self._left = 0

@@ -1,4 +1,6 @@
-"""What a program's end or an error means for its task. Pure, but for the kernel's counter of memory kills."""
+"""What a program's end or an error means for its task. Pure, but for the kernel's counter of memory
+kills.
+"""
 
 from __future__ import annotations
 

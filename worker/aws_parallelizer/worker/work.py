@@ -26,7 +26,9 @@ BEFORE_THE_END_OF_RUNNING = (Phase.PREPARING, Phase.WAITING, Phase.RUNNING)
 
 @dataclass(eq=False, kw_only=True)
 class Work:
-    """`task` is its row as the ledger has it, `taken` the monotonic time of its receive; `notify` hears of each phase."""
+    """`task` is its row as the ledger has it, `taken` the monotonic time of its receive; `notify`
+    hears of each phase.
+    """
 
     task: Task
     handle: str

@@ -1,0 +1,55 @@
+"""S3 objects in memory: `aws.objects.Objects`'s methods and promises."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from aws_parallelizer.aws.objects import Fetched, ObjectMissing, ObjectTaken, Stored
+
+
+class Kept(NamedTuple):
+    """One object."""
+
+    body: bytes
+    maker: str | None = None
+
+
+class FakeObjects:
+    """`kept` by (bucket, key); `failures` are raised by the next calls, one each."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Kept] = {}
+        self.failures: list[Exception] = []
+        self.calls: list[str] = []
+
+    async def download(self, bucket: str, key: str, *, to: Path) -> Fetched:
+        self._call("download")
+        body = self._find(bucket, key).body
+        to.write_bytes(body)
+        return Fetched(len(body), hashlib.md5(body).hexdigest())
+
+    async def upload(
+        self, path: Path, *, bucket: str, key: str, maker: str, replace: bool = False
+    ) -> Stored:
+        self._call("upload")
+        if (bucket, key) in self.kept and not replace:
+            raise ObjectTaken(f"s3://{bucket}/{key} exists")
+        body = path.read_bytes()
+        self.kept[bucket, key] = Kept(body, maker)
+        return Stored(len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
+
+    async def maker(self, bucket: str, key: str) -> str | None:
+        self._call("maker")
+        return self._find(bucket, key).maker
+
+    def _find(self, bucket: str, key: str) -> Kept:
+        if (bucket, key) not in self.kept:
+            raise ObjectMissing(f"s3://{bucket}/{key}: no such key")
+        return self.kept[bucket, key]
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.failures:
+            raise self.failures.pop(0)

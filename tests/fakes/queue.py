@@ -1,0 +1,118 @@
+"""An SQS queue in memory: `aws.sqs.Queue`'s methods and promises, with a clock that a test may turn."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_parallelizer.aws.sqs import MAX_VISIBILITY_SECONDS, Counts, Received
+
+_POLL_SECONDS = 0.01
+
+
+@dataclass
+class Held:
+    """One message: when it is visible again, and by which handle it was given out last."""
+
+    body: str
+    message_id: str
+    visible_at: float = 0.0
+    receives: int = 0
+    handle: str = ""
+    first_received: float = 0.0
+
+
+class FakeQueue:
+    """`failures` are raised by the next calls, one each; `extended` has every lease that was set."""
+
+    def __init__(
+        self,
+        url: str = "https://sqs.us-east-1.amazonaws.com/000000000000/work",
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        lease_seconds: int = 30,
+    ) -> None:
+        self.url = url
+        self.failures: list[Exception] = []
+        self.extended: list[dict[str, int]] = []
+        self.calls: list[str] = []
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._messages: dict[str, Held] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def receive(
+        self, limit: int, *, wait_seconds: int, lease_seconds: int | None = None
+    ) -> list[Received]:
+        self._call("receive")
+        end = time.monotonic() + wait_seconds
+        while True:
+            found = self._take(min(limit, 10), lease_seconds or self._lease_seconds)
+            if found or time.monotonic() >= end:
+                return found
+            time.sleep(_POLL_SECONDS)
+
+    def send(self, bodies: Sequence[str]) -> list[bool]:
+        self._call("send")
+        with self._lock:
+            for body in bodies:
+                number = f"message-{next(self._numbers)}"
+                self._messages[number] = Held(body, number)
+        return [True] * len(bodies)
+
+    def delete(self, handles: Sequence[str]) -> list[bool]:
+        self._call("delete")
+        with self._lock:
+            for handle in handles:
+                # A stale handle is accepted, and deletes nothing.
+                if held := self._bearer(handle):
+                    del self._messages[held.message_id]
+        return [True] * len(handles)
+
+    def extend(self, leases: Mapping[str, int]) -> dict[str, bool]:
+        self._call("extend")
+        self.extended.append(dict(leases))
+        with self._lock:
+            return {handle: self._extend(handle, seconds) for handle, seconds in leases.items()}
+
+    def counts(self) -> Counts:
+        self._call("counts")
+        with self._lock:
+            hidden = sum(held.visible_at > self._clock() for held in self._messages.values())
+            return Counts(visible=len(self._messages) - hidden, in_flight=hidden, delayed=0)
+
+    def _take(self, limit: int, lease_seconds: int) -> list[Received]:
+        with self._lock:
+            now = self._clock()
+            free = [held for held in self._messages.values() if held.visible_at <= now]
+            return [self._give(held, now, lease_seconds) for held in free[:limit]]
+
+    def _give(self, held: Held, now: float, lease_seconds: int) -> Received:
+        held.receives += 1
+        held.handle = f"handle-{next(self._numbers)}"
+        held.first_received = now
+        held.visible_at = now + lease_seconds
+        return Received(held.body, held.handle, held.message_id, held.receives)
+
+    def _extend(self, handle: str, seconds: int) -> bool:
+        held, now = self._bearer(handle), self._clock()
+        if held is None or held.visible_at <= now:
+            return False
+        if now + seconds > held.first_received + MAX_VISIBILITY_SECONDS:
+            return False
+        held.visible_at = now + seconds
+        return True
+
+    def _bearer(self, handle: str) -> Held | None:
+        return next((held for held in self._messages.values() if held.handle == handle), None)
+
+    def _call(self, name: str) -> None:
+        with self._lock:
+            self.calls.append(name)
+            failure = self.failures.pop(0) if self.failures else None
+        if failure:
+            raise failure
