@@ -170,11 +170,12 @@ def sweep(place: Place) -> None:
         processes.kill(None, folder=scratch)
 
 
-def free_port() -> int:
-    """A port on loopback that nothing has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports() -> tuple[int, int]:
+    """Two ports on loopback that nothing has now; held together, so that they differ."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _clean(place: Place) -> None:
@@ -207,8 +208,5 @@ def _ignore_signals() -> None:
 
 def place_in(directory: Path, *, port: int | None, ec2_port: int | None) -> Place:
     """The folder, with free ports where none are given."""
-    return Place(
-        directory=directory.resolve(),
-        port=port or free_port(),
-        ec2_port=ec2_port or free_port(),
-    )
+    free, ec2_free = free_ports()
+    return Place(directory=directory.resolve(), port=port or free, ec2_port=ec2_port or ec2_free)
