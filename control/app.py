@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Rate, Request, Response, SQSEvent
 
+from aws_parallelizer.core.job import checked_name
 from chalicelib import answers, api, requests, settings, triggers
 from chalicelib import context as contexts
 from chalicelib import reconcile as fleets
@@ -49,7 +50,8 @@ def _route(method: str, path: str, *content_types: str) -> Callable[[Handler], H
         @functools.wraps(handler)
         def answered(**names: str) -> Response:
             try:
-                answer = handler(**names)
+                # All names in paths are jobs'.
+                answer = handler(**{key: checked_name(name) for key, name in names.items()})
             except Exception as error:
                 answer = answers.failure(error)
                 log.log(answers.severity(answer), "%s %s", method, path, exc_info=True)

@@ -42,7 +42,7 @@ class _Queues(NamedTuple):
 def put(context: Context, name: str, parsed: Parsed) -> Stored:
     """Make or change the job; twice the same is harmless. Raises ParameterError, Conflict."""
     others = context.registry.jobs()
-    present = next((job for job in others if job.name == core.checked_name(name)), None)
+    present = next((job for job in others if job.name == name), None)
     if present and present.deleting:
         raise Conflict(f"job {name} is being deleted; when GET answers 404 it can be made anew")
     settled = core.settle(parsed.parameters, job=name, stack=context.settings.defaults)
@@ -115,7 +115,7 @@ def _make_queues(context: Context, name: str, settled: Parameters) -> _Queues:
 def _warnings(context: Context, parsed: Parsed, settled: Parameters) -> Iterator[str]:
     region, stacks = context.settings.aws_region, context.settings.input_bucket
     if parsed.parameters.region != region:
-        yield f"EC2SQSRegion is {region}, where this stack is."
+        yield f"EC2SQSRegion is set to {region}: the stack's queues and instances are there."
     if settled.input_bucket != stacks:
         yield (
             f"inputBucket {settled.input_bucket} is not this stack's: unless its events are sent "
@@ -152,7 +152,7 @@ def delete(context: Context, name: str, *, purge: bool) -> Job:
 
 
 def _change(context: Context, name: str, change: Callable[[Job], Job]) -> Job:
-    job = context.registry.change_job(core.checked_name(name), change)
+    job = context.registry.change_job(name, change)
     steps.nudge(context)
     return job
 

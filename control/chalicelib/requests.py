@@ -26,7 +26,10 @@ class Enqueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What to enqueue; the job's inputs where nothing is said."""
 
     bucket: Annotated[str, Meta(min_length=3, max_length=255)] | None = None
-    prefix: Annotated[str, Meta(max_length=MAX_KEY_BYTES)] | None = None
+    prefix: str | None = None
+
+    def __post_init__(self) -> None:
+        _fits(self.prefix or "")
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -44,6 +47,9 @@ class TaskQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"token": "nex
     query: str = ""
     token: str = ""
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 100
+
+    def __post_init__(self) -> None:
+        _fits(self.prefix)
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True, rename={"token": "next"}):
@@ -63,6 +69,9 @@ class OneTask(msgspec.Struct, frozen=True, kw_only=True):
     """Which task to explain."""
 
     key: Annotated[str, Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        _fits(self.key)
 
 
 def job_parameters(body: bytes, content_type: str) -> Parsed:
@@ -109,6 +118,12 @@ def idempotency_key(given: str | None) -> str:
     if given and len(given) > 255:
         raise _refused("Idempotency-Key", "Idempotency-Key has at most 255 characters.")
     return given or ""
+
+
+def _fits(key: str) -> None:
+    """What a Struct checks of itself beyond types; msgspec makes a ValidationError of it."""
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"a key or a prefix has at most {MAX_KEY_BYTES} bytes of UTF-8")
 
 
 def _decoded(body: bytes) -> object:

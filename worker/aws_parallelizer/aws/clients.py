@@ -35,10 +35,13 @@ def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any
     """A client. `attempts` are all tries together; 1 for calls that must never be sent twice, such
     as launches.
     """
+    # Presigned links are still made with the old signature by default, which most regions refuse.
+    signature = {"signature_version": "s3v4"} if service == "s3" else {}
     config = botocore.config.Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=32,
         user_agent_appid="aws-parallelizer",
+        **signature,
         **_TIMEOUTS,
     )
     return session().client(service, region_name=region, config=config)

@@ -59,10 +59,14 @@ def checked_name(name: str) -> str:
 
 
 def settle(parameters: Parameters, *, job: str, stack: StackDefaults) -> Parameters:
-    """The parameters with every default that depends on the stack or the job's name filled in."""
+    """The parameters with all that the stack or the job's name decides filled in.
+
+    The region is always the stack's: its queues and instances are there.
+    """
     prefix = f"{job}/"
     return msgspec.structs.replace(
         parameters,
+        region=stack.region,
         input_bucket=parameters.input_bucket or stack.input_bucket,
         output_bucket=parameters.output_bucket or stack.output_bucket,
         environment_bucket=parameters.environment_bucket or stack.environment_bucket,
