@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from aws_parallelizer.core.errors import NotFound
+from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.core.fleet import Fleet
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.outcome import OPEN, State
 from chalicelib.answers import whole
 from chalicelib.context import Context
+
+log = logging.getLogger(__name__)
 
 
 def brief(job: Job, fleet: Fleet | None) -> dict[str, Any]:
@@ -45,8 +48,9 @@ def _state(job: Job) -> str:
 def _queue(context: Context, job: Job) -> dict[str, int] | None:
     try:
         counts = context.queue(job.queue_url).counts()
-    except NotFound:
-        return None  # deleted by hand, or with the job: there is nothing to count
+    except CALL_FAILED as error:
+        log.warning("the queue of job %s could not be read: %s", job.name, error)
+        return None  # unknown, and said so; all else that is known is told
     return {
         "visible": counts.visible,
         "inFlight": counts.in_flight,
