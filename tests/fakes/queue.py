@@ -1,4 +1,4 @@
-"""An SQS queue in memory: `aws.sqs.Queue`'s methods and promises, with a clock that a test may turn."""
+"""An SQS queue in memory: `aws.sqs.Queue`'s methods and promises, with a clock to be turned."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Held:
 
 
 class FakeQueue:
-    """`failures` are raised by the next calls, one each; `extended` has every lease that was set."""
+    """`failures` are raised by the next calls, one each; `extended` has all leases ever set."""
 
     def __init__(
         self,

@@ -1,0 +1,69 @@
+"""The metadata service, slow, forgetful and broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aws_parallelizer.aws.imds import Imds, ImdsSilent, Notice
+from aws_parallelizer.worker.stopping import seconds_to_work
+from fakes.metadata import Metadata
+
+ACTION = b'{"action": "terminate", "time": "2026-11-22T10:00:00Z"}'
+
+
+@pytest.fixture
+def metadata() -> Iterator[Metadata]:
+    server = Metadata({"meta-data/instance-id": b"i-1", "meta-data/placement/region": b"eu-west-1"})
+    yield server
+    server.close()
+
+
+def test_it_is_asked_with_a_token(metadata: Metadata) -> None:
+    imds = Imds(metadata.url)
+    assert (imds.instance_id(), imds.region(), imds.user_data()) == ("i-1", "eu-west-1", b"")
+    assert len(metadata.tokens) == 1  # DEFECTS 15
+
+
+def test_an_expired_token_is_replaced(metadata: Metadata) -> None:
+    metadata.uses = 1
+    imds = Imds(metadata.url)
+    assert [imds.instance_id() for _ in range(3)] == ["i-1"] * 3
+    assert len(metadata.tokens) == 3
+
+
+def test_errors_are_tried_again(metadata: Metadata) -> None:
+    metadata.silent = 3
+    assert Imds(metadata.url).instance_id() == "i-1"
+
+
+def test_silence_is_never_taken_for_no_notice(metadata: Metadata) -> None:
+    metadata.silent = 1_000
+    with pytest.raises(ImdsSilent, match="503"):
+        Imds(metadata.url, patience=0.3).notice()
+
+
+def test_an_endpoint_that_is_not_there_is_silence(metadata: Metadata) -> None:
+    metadata.server_close()
+    with pytest.raises(ImdsSilent):
+        Imds(metadata.url, patience=0.3).instance_id()
+
+
+def test_a_notice_is_read_when_there_is_one(metadata: Metadata) -> None:
+    imds = Imds(metadata.url, patience=0.3)
+    assert imds.notice() is None
+    metadata.values["meta-data/spot/instance-action"] = ACTION
+    assert imds.notice() == Notice("terminate", datetime(2026, 11, 22, 10, tzinfo=UTC))
+    metadata.values["meta-data/spot/instance-action"] = b"garbage"
+    with pytest.raises(ImdsSilent, match="cannot be read"):
+        imds.notice()
+
+
+@pytest.mark.parametrize(
+    ("left", "to_work"), [(120, 90), (60, 30), (59, 29.5), (10, 5), (0, 0), (-5, 0)]
+)
+def test_what_a_notice_leaves_for_work(left: float, to_work: float) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert seconds_to_work(Notice("stop", now + timedelta(seconds=left)), now=now) == to_work

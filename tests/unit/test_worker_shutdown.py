@@ -1,0 +1,83 @@
+"""The shutdown decision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from aws_parallelizer.core.errors import NotFound
+from aws_parallelizer.worker import shutdown
+from aws_parallelizer.worker.shutdown import Ending
+
+NO_PAUSES = (0.0,) * 5
+
+
+class FakeRequests:
+    """`aws.spot.SpotRequests` of one instance. `answers` are errors to be raised, or None, call by call."""
+
+    def __init__(self, request: str | None, *answers: Exception | None, lag: int = 0) -> None:
+        self.request = request
+        self.answers = list(answers)
+        self.lag = lag
+        self.cancels = 0
+
+    def persistent_request_of(self, instance: str) -> str | None:
+        if self.answers and (error := self.answers.pop(0)):
+            raise error
+        return self.request
+
+    def cancel(self, request: str) -> None:
+        self.cancels += 1
+
+    def state(self, request: str) -> str:
+        return "cancelled" if self.cancels > self.lag else "active"
+
+
+def throttled() -> ClientError:
+    return ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "DescribeInstances")
+
+
+def conclude(
+    requests: FakeRequests | None, folder: Path, *, code: int = 0, shut_down: bool = True
+) -> tuple[int, bool]:
+    exit_code = shutdown.conclude(
+        Ending("it was time", code, shut_down),
+        instance="i-1",
+        requests=requests,  # type: ignore[arg-type]
+        power_off=["touch", str(folder / "off")],
+        pauses=NO_PAUSES,
+    )
+    return exit_code, (folder / "off").exists()
+
+
+def test_without_a_persistent_request_the_instance_goes(tmp_path: Path) -> None:
+    assert conclude(FakeRequests(None), tmp_path) == (0, True)
+
+
+def test_a_crash_shuts_down_too_and_says_so_by_its_exit_code(tmp_path: Path) -> None:
+    assert conclude(FakeRequests(None), tmp_path, code=1) == (1, True)  # DEFECTS 16
+
+
+def test_should_shutdown_false_leaves_instance_and_request_alone(tmp_path: Path) -> None:
+    requests = FakeRequests("sir-1")
+    assert conclude(requests, tmp_path, shut_down=False) == (0, False)
+    assert requests.cancels == 0
+
+
+def test_a_persistent_request_is_cancelled_first(tmp_path: Path) -> None:
+    requests = FakeRequests("sir-1", throttled(), NotFound("nothing yet"), lag=2)
+    assert conclude(requests, tmp_path) == (0, True)
+    assert requests.cancels == 3  # and read back as cancelled, not believed
+
+
+def test_an_instance_whose_request_cannot_be_cancelled_stays(tmp_path: Path) -> None:
+    assert conclude(FakeRequests("sir-1", *[throttled()] * 99), tmp_path) == (1, False)
+    assert conclude(FakeRequests("sir-1", lag=99), tmp_path) == (1, False)
+
+
+@pytest.mark.parametrize("command", [["false"], ["/no/such/command"]])
+def test_a_power_off_that_fails_is_an_error(command: list[str]) -> None:
+    ending = Ending("it was time", 0, shut_down=True)
+    assert shutdown.conclude(ending, instance=None, requests=None, power_off=command) == 1

@@ -1,0 +1,91 @@
+"""What the end of a program means."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from pathlib import Path
+
+import pytest
+
+from aws_parallelizer.aws.objects import ObjectFailure
+from aws_parallelizer.core.errors import BadOutput
+from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.worker import verdict
+from aws_parallelizer.worker.program import Run
+from aws_parallelizer.worker.publishing import Collision
+from aws_parallelizer.worker.verdict import MemoryKills
+
+
+class Kernel:
+    """A /proc/vmstat to be turned."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "vmstat"
+        self.path.write_text("nr_free_pages 5\noom_kill 7\nother 1\n")
+
+    def kill(self) -> None:
+        self.path.write_text("nr_free_pages 5\noom_kill 8\nother 1\n")
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "timed_out", "full", "killed", "outcome", "stored_code"),
+    [
+        (0, False, False, False, Outcome.DONE, 0),
+        (1, False, False, False, Outcome.PROGRAM_ERROR, 1),
+        (255, False, False, True, Outcome.PROGRAM_ERROR, 255),
+        (1, False, True, False, Outcome.DISK_FULL, 1),
+        (-signal.SIGSEGV, False, False, False, Outcome.PROGRAM_ERROR, 139),
+        (-signal.SIGKILL, False, False, False, Outcome.PROGRAM_ERROR, 137),
+        (-signal.SIGKILL, False, False, True, Outcome.OUT_OF_MEMORY, 137),
+        (137, False, False, False, Outcome.OUT_OF_MEMORY, 137),
+        (-signal.SIGTERM, True, False, False, Outcome.TIMEOUT, 143),
+        (-signal.SIGKILL, True, False, True, Outcome.TIMEOUT, 137),
+        (0, True, False, False, Outcome.TIMEOUT, 0),
+    ],
+)
+def test_each_end_has_its_outcome(
+    tmp_path: Path,
+    exit_code: int,
+    timed_out: bool,
+    full: bool,
+    killed: bool,
+    outcome: Outcome,
+    stored_code: int,
+) -> None:
+    kernel = Kernel(tmp_path)
+    kills = MemoryKills(kernel.path)
+    if killed:
+        kernel.kill()
+    ended = verdict.of_run(
+        Run(exit_code, 1.5, timed_out), limit="too long", disk_full=full, memory_kills=kills
+    )
+    assert (ended.outcome, ended.exit_code, ended.seconds) == (outcome, stored_code, 1.5)
+
+
+def test_a_signal_is_named(tmp_path: Path) -> None:
+    kills = MemoryKills(tmp_path / "no such file")
+    ended = verdict.of_run(
+        Run(-signal.SIGSEGV, 0, timed_out=False), limit="", disk_full=False, memory_kills=kills
+    )
+    assert ended.reason == "the program was ended by SIGSEGV"
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Collision("x"), Outcome.OUTPUT_COLLISION),
+        (BadOutput("x"), Outcome.BAD_OUTPUT),
+        (OSError(errno.ENOSPC, "x"), Outcome.DISK_FULL),
+        (OSError(errno.EIO, "x"), Outcome.INFRASTRUCTURE),
+        (ObjectFailure("x"), Outcome.INFRASTRUCTURE),
+    ],
+)
+def test_each_error_has_its_outcome(error: Exception, outcome: Outcome) -> None:
+    ended = verdict.of_error(error)
+    assert ended is not None
+    assert ended.outcome == outcome
+
+
+def test_an_error_nobody_foresaw_is_told_as_one() -> None:
+    assert verdict.of_error(KeyError("x")) is None
