@@ -45,15 +45,18 @@ class World:
         self.ledger = Ledger(cast("Any", self.table))
 
     @property
+    def clients(self) -> dict[str, Any]:
+        return {"ec2": self.ec2, "ssm": self.ssm}
+
+    @property
     def context(self) -> Context:
-        clients = {"ec2": self.ec2, "ssm": self.ssm}
         return Context(
             settings=self.settings,
             registry=self.registry,
             ledger=self.ledger,
             s3=cast("Any", None),
             queues=cast("Any", self.queues),
-            client=lambda service, *, attempts=5: clients[service],
+            client=lambda service, *, attempts=5: self.clients[service],
             now=lambda: self.ec2.now,
         )
 

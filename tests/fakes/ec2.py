@@ -156,8 +156,9 @@ class FakeEc2:
         return {"SpotInstanceRequests": _matching(entries, filters)}
 
     def describe_images(self, *, ImageIds: list[str]) -> dict[str, Any]:  # noqa: N803
-        found = [id_ for id_ in ImageIds if id_ == self.image]
-        return {"Images": [{"ImageId": id_, "RootDeviceName": "/dev/xvda"} for id_ in found]}
+        if ImageIds != [self.image]:
+            raise error("InvalidAMIID.NotFound", "describe_images")
+        return {"Images": [{"ImageId": self.image, "RootDeviceName": "/dev/sda1"}]}
 
     def describe_subnets(self, **_: Any) -> dict[str, Any]:
         zones = ("a", "b")
@@ -219,6 +220,8 @@ class FakeEc2:
         self, operation: str, arguments: dict[str, Any], *, count: int, type_: SpotType
     ) -> list[str]:
         self._call(operation, **arguments)
+        if any(versions[-1][1]["ImageId"] != self.image for versions in self.templates.values()):
+            raise error("InvalidAMIID.NotFound", operation)
         token = arguments["ClientToken"]
         said, ids = self.tokens.get(token, (repr(arguments), None))
         if said != repr(arguments):

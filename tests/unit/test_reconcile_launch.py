@@ -231,8 +231,8 @@ def test_an_image_that_is_not_there_is_a_configuration_error(world: World) -> No
 
     world.tick()
 
-    assert world.ec2.made(*LAUNCHES) == []
-    assert "there is no image ami-gone" in world.fleet().sentence
+    assert world.ec2.machines == {}
+    assert world.fleet().sentence.startswith("EC2 refuses to launch (InvalidAMIID.NotFound")
 
 
 def test_a_queue_that_cannot_be_read_launches_nothing(world: World) -> None:

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from aws_parallelizer.aws.ec2 import as_tags
 from aws_parallelizer.core.errors import NotFound
 
+_ROOT_DEVICE = "/dev/xvda"
+
 
 class Subnet(NamedTuple):
     """One subnet and where it lies."""
@@ -32,11 +34,14 @@ class Ec2Setup:
         self._client = client
 
     def root_device(self, image: str) -> str:
-        """The name of an image's root device; raises NotFound."""
-        images = self._describe("describe_images", ImageIds=[image])["Images"]
-        if not images:
-            raise NotFound(f"there is no image {image}")
-        return str(images[0].get("RootDeviceName") or "/dev/xvda")
+        """The name of an image's root device; Amazon Linux's for one that cannot be seen, which
+        EC2 then refuses to launch.
+        """
+        try:
+            images = self._describe("describe_images", ImageIds=[image])["Images"]
+        except NotFound:
+            return _ROOT_DEVICE
+        return str(images[0].get("RootDeviceName", _ROOT_DEVICE)) if images else _ROOT_DEVICE
 
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
         """The subnets of the ids, or the default VPC's for none; raises NotFound."""
