@@ -17,7 +17,7 @@ from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.core.errors import ParallelizerError
-from aws_parallelizer.core.fleet import Fleet
+from aws_parallelizer.core.fleet import Fleet, Streak
 from aws_parallelizer.core.job import Job
 from chalicelib import jobs
 from chalicelib.context import Context
@@ -79,8 +79,10 @@ def _uploads(queue: Queue) -> int | None:
 
 
 def _say(context: Context, job: Job, sentence: str) -> None:
+    """Tell people, and start the counts of readings anew: a failed one says nothing."""
     try:
         found = context.registry.fleet(job.name) or Fleet(job=job.name, observed=context.now())
-        context.registry.put_fleet(msgspec.structs.replace(found, sentence=sentence))
+        told = msgspec.structs.replace(found, sentence=sentence, empty=Streak(), lost=Streak())
+        context.registry.put_fleet(told)
     except Exception:
         log.exception("the failure of job %s could not be written either", job.name)

@@ -101,6 +101,19 @@ def test_a_reading_that_failed_starts_the_count_anew(world: World) -> None:
     assert steps(world.ec2) == []
 
 
+def test_a_tick_in_which_ec2_failed_starts_the_count_anew(world: World) -> None:
+    working(world, "persistent")
+    world.work(40)
+    world.tick(3)
+    assert world.fleet().empty.readings == 3
+
+    world.ec2.refusals["describe_instances"] = (503, "RequestLimitExceeded")
+    world.tick()
+
+    assert world.fleet().empty.readings == 0
+    assert world.fleet().sentence.startswith("reconcile failed: ")
+
+
 def test_a_file_that_comes_while_workers_are_let_end_keeps_them(world: World) -> None:
     working(world, "one-time")
     world.work(40)
