@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -25,9 +27,10 @@ from aws_parallelizer.cli import creation, downloads, environments, uploads, wat
 from aws_parallelizer.cli.connection import Connection, connect
 from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import TAG_JOB
+from aws_parallelizer.core.outcome import OPEN
 from local import accounts, children, env_file, lock, sample, settings
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "textstats"
+EXAMPLE = Path(os.path.relpath(Path(__file__).parents[2] / "docs" / "examples" / "textstats"))
 LOCAL = Path(".local")
 OUTPUT = Path("demo-output")
 START_SECONDS = 120.0
@@ -54,9 +57,10 @@ class DemoFailed(ParallelizerError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 130 after Ctrl-C."""
     console = Console(highlight=False)
+    wanted = _options(arguments)
     try:
         with cloud(console) as alive:
-            return run(_options(arguments), console=console, alive=alive)
+            return run(wanted, console=console, alive=alive)
     except (ParallelizerError, children.ChildFailed) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -72,11 +76,11 @@ def _options(arguments: Sequence[str] | None) -> Wanted:
     parser.add_argument("--program", default="run.sh", help="the file in it to run")
     given = parser.parse_args(arguments)
     # Not every shell expands the ~ of `make demo INPUT=~/photos`.
-    return Wanted(
-        inputs=given.input and given.input.expanduser(),
-        environment=given.environment.expanduser(),
-        program=given.program,
-    )
+    inputs, environment = given.input and given.input.expanduser(), given.environment.expanduser()
+    for path in filter(None, (inputs, environment)):
+        if not path.exists():
+            parser.error(f"there is no {path}")
+    return Wanted(inputs=inputs, environment=environment, program=given.program)
 
 
 @contextlib.contextmanager
@@ -124,17 +128,87 @@ def run(wanted: Wanted, *, console: Console, alive: Callable[[], bool]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         inputs = wanted.inputs or sample.gather(Path(folder))
         sent = uploads.upload(connection, job, paths=[inputs], console=console)
-    _watch(connection, job, sent=sent, limited=wanted.inputs is None, alive=alive, console=console)
+    if not sent:
+        raise DemoFailed(f"there is no file in {inputs}")
+    limit = None if wanted.inputs else SAMPLE_SECONDS
+    _watch(connection, job, files=len(sent), limit=limit, alive=alive, console=console)
     shutil.rmtree(OUTPUT, ignore_errors=True)
     fetched = downloads.download(connection, job, folder=OUTPUT, console=console)
-    fleet = Ec2(clients.client("ec2"), launcher=None)
-    gone = _await_gone(fleet, job, console=console)
+    left = _await_gone(job, console=console)
     report = accounts.audit(
         sent=[item.key for item in sent],
-        tasks=[
-            task for page in connection.api.pages(f"/jobs/{job}/tasks") for task in page["tasks"]
-        ],
+        tasks=_tasks(connection, job),
         fetched={item.key: item.size for item in fetched.items},
     )
-    console.print(accounts.table(report, gone, folder=OUTPUT, seconds=time.monotonic() - begun))
-    return 0 if report.balanced and gone.nothing_left else 1
+    console.print(accounts.summary(report, left, seconds=time.monotonic() - begun))
+    console.print(f"The outputs are in ./{OUTPUT}.")
+    return 0 if report.balanced and left.nothing else 1
+
+
+def _enter_cloud() -> None:
+    """Point this process at the local cloud, and away from any account."""
+    told = env_file.read(LOCAL / "env")
+    port, ec2_port = (
+        urlsplit(told[name]).port or 0 for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2")
+    )
+    place = settings.Place(directory=LOCAL.resolve(), port=port, ec2_port=ec2_port)
+    here = {**settings.environment(place, os.environ), **told}
+    os.environ.clear()
+    os.environ.update(here)
+
+
+def _create(connection: Connection, wanted: Wanted, *, console: Console) -> str:
+    with environments.packed(wanted.environment) as packed:
+        chosen = (f"analysisProgram={wanted.program}", *SETTINGS)
+        parameters = creation.read("", settings=chosen, environment=packed)
+        taken = {entry["job"] for page in connection.api.pages("/jobs") for entry in page["jobs"]}
+        names = itertools.chain(["demo"], (f"demo-{number}" for number in itertools.count(2)))
+        job = next(name for name in names if name not in taken)
+        creation.create(connection, job, wanted=parameters)
+    console.print(f"Job {job}: {wanted.environment / wanted.program}")
+    return job
+
+
+def _watch(
+    connection: Connection,
+    job: str,
+    *,
+    files: int,
+    limit: float | None,
+    alive: Callable[[], bool],
+    console: Console,
+) -> None:
+    begun = time.monotonic()
+
+    def ended(document: watching.Document) -> bool:
+        if not alive():
+            raise DemoFailed(f"the local cloud has ended; {LOCAL / 'up.log'} says why")
+        if limit and time.monotonic() - begun > limit:
+            raise DemoFailed(f"not done after {limit:.0f} s: {watching.doing(document)}")
+        counts: dict[str, int] = document["status"]["counts"]
+        return sum(counts.values()) - sum(counts[state] for state in OPEN) >= files
+
+    watching.watch(connection, job, console=console, until=ended)
+
+
+def _tasks(connection: Connection, job: str) -> list[Mapping[str, Any]]:
+    return [task for page in connection.api.pages(f"/jobs/{job}/tasks") for task in page["tasks"]]
+
+
+def _await_gone(job: str, *, console: Console) -> accounts.Left:
+    """Wait until the fleet is gone, as EC2 and not the control plane tells it."""
+    ec2 = Ec2(clients.client("ec2"), launcher=None)
+    deadline = time.monotonic() + GONE_SECONDS
+    with console.status("waiting until the spot requests are cancelled and the instances end"):
+        while True:
+            left = accounts.Left.of(
+                requests=ec2.requests({f"tag:{TAG_JOB}": [job]}),
+                instances=ec2.instances({f"tag:{TAG_JOB}": [job]}),
+            )
+            if left.nothing or time.monotonic() > deadline:
+                return left
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

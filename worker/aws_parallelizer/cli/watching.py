@@ -37,6 +37,8 @@ def watch(
             time.sleep(EVERY_SECONDS)
             document = connection.job(job)
             live.update(overview(document), refresh=True)
+    if not console.is_terminal:  # there, Live shows the last state alone, and no line end
+        console.line()
     return document
 
 
@@ -64,12 +66,19 @@ def overview(document: Document) -> RenderableType:
     ended = total - counts[State.QUEUED] - counts[State.RUNNING]
     return Group(
         Text.assemble((document["job"], "bold"), f"  {status['state']}"),
-        ProgressBar(total=max(total, 1), completed=ended, width=60),
-        Text(f"{ended} of {total} ended: " + ", ".join(f"{counts[s]} {s}" for s in State)),
+        _progress(ended, total),
+        Text(", ".join(f"{counts[state]} {state}" for state in State)),
         Text(_pace(status)),
         *_instances(status["instances"]),
         Text(doing(document), style="italic"),
     )
+
+
+def _progress(ended: int, total: int) -> Table:
+    row = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=max(total, 1), completed=ended, width=40)
+    row.add_row(bar, Text(f"{ended} of {total} ended"))
+    return row
 
 
 def doing(document: Document) -> str:

@@ -1,0 +1,2 @@
+#!/bin/sh
+PYTHONPATH=packages exec python3 thumbnail.py "$1"
