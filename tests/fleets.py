@@ -36,7 +36,7 @@ class World:
     queues: FakeQueues = field(default_factory=FakeQueues)
     table: FakeTable = field(default_factory=FakeTable)
     ssm: FakeSsm = field(
-        default_factory=lambda: FakeSsm(values={"/aws-parallelizer/image-id": "ami-1"})
+        default_factory=lambda: FakeSsm(values={"/parallelizer/image-id": "ami-1"})
     )
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ def settings(**changes: Any) -> Settings:
             input_bucket="parallelizer-input",
             output_bucket="parallelizer-output",
             environment_bucket="parallelizer-environment",
-            image_parameter="/aws-parallelizer/image-id",
+            image_parameter="/parallelizer/image-id",
             instance_profile_arn="arn:aws:iam::000000000000:instance-profile/parallelizer-worker",
             security_group="",
             subnets="",

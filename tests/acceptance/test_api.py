@@ -27,7 +27,7 @@ def test_fault_80_bad_parameters_are_refused_all_at_once_by_name(cloud: Cloud) -
     assert cloud.call("GET", "/jobs/bad").status == 404
 
 
-@pytest.mark.parametrize("name", ["UPPER", "a" * 41, "a_b", "a%20b", "..%2Fx"])
+@pytest.mark.parametrize("name", ["UPPER", "a" * 41, "a_b", "a%20b", "..x"])
 def test_fault_82_a_name_that_is_not_allowed_is_refused(cloud: Cloud, name: str) -> None:
     wanted = {"environmentZip": "e.zip", "analysisProgram": "run.sh"}
     assert cloud.call("PUT", f"/jobs/{name}", wanted).status == 400

@@ -25,7 +25,7 @@ class LocalWorld(World):
         image = server.ec2.register_image(
             Name="image", RootDeviceName="/dev/xvda", VirtualizationType="hvm"
         )
-        self.ssm.values = {"/aws-parallelizer/image-id": image["ImageId"]}
+        self.ssm.values = {"/parallelizer/image-id": image["ImageId"]}
 
     @property
     def clients(self) -> dict[str, Any]:

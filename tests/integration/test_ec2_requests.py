@@ -51,7 +51,7 @@ class MotoWorld(World):
         image = client.describe_images(Owners=["amazon"])["Images"][0]
         self.image_id = image["ImageId"]
         self.root_device = image["RootDeviceName"]
-        self.ssm.values = {"/aws-parallelizer/image-id": self.image_id}
+        self.ssm.values = {"/parallelizer/image-id": self.image_id}
 
     @property
     def clients(self) -> dict[str, Any]:
