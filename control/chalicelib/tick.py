@@ -122,7 +122,6 @@ class Tick:
         lost = emptiness.after(fleet.lost, said=reading.lost, now=self._now)
         if self._proven(lost):
             lost_tasks.send_anew(self.context, self.job)
-            lost = Streak()
         empty = emptiness.after(fleet.empty, said=reading.empty, now=self._now)
         seconds = fleet.seconds_per_task
         if reading.messages:

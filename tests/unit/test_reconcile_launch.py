@@ -223,6 +223,9 @@ def test_without_an_image_nothing_is_launched_and_the_cure_is_said(world: World)
 
     assert world.ec2.made(*LAUNCHES) == []
     assert world.fleet().sentence.startswith("no image: run make ami, or set imageID")
+    assert world.fleet().backoff.failures == 1
+    world.tick(seconds=1)
+    assert world.fleet().sentence == "no image: run make ami, or set imageID, next try in 59 s"
 
 
 def test_an_image_that_is_not_there_is_a_configuration_error(world: World) -> None:
