@@ -6,7 +6,9 @@ at once would meet there.
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -32,6 +34,7 @@ def package(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         app = Path(folder) / "app"
         _copy(app)
+        _choose_architecture(app)
         _run_chalice(app, out.resolve())
 
 
@@ -46,11 +49,26 @@ def _copy(to: Path) -> None:
             shutil.copy(source, to / name)
 
 
+def _choose_architecture(app: Path) -> None:
+    """This machine's, which Lambda has too: so that the same zip runs in the local cloud."""
+    arm = platform.machine() in ("aarch64", "arm64")
+    file = app / ".chalice" / "config.json"
+    settings = json.loads(file.read_text())
+    settings["lambda_architecture"] = "arm64" if arm else "x86_64"
+    file.write_text(json.dumps(settings))
+
+
 def _run_chalice(app: Path, out: Path) -> None:
     # -I keeps what this process imports from out of the packaging: the copy alone counts.
     arguments = ["package", "--stage", STAGE, "--merge-template", "resources.json", str(out)]
     ended = subprocess.run(
-        [sys.executable, "-I", "-c", "import sys; from chalice.cli import main; sys.exit(main())", *arguments],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            "import sys; from chalice.cli import main; sys.exit(main())",
+            *arguments,
+        ],
         cwd=app,
         env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},  # asked for, and not used here
         capture_output=True,
