@@ -106,8 +106,8 @@ def _clashes(own: Parameters, other: Job) -> Iterator[Problem]:
     ):
         yield Problem(
             "inputPrefix",
-            f"inputPrefix {own.input_prefix!r} and job {other.name}'s {theirs.input_prefix!r} contain"
-            f" one another in bucket {own.input_bucket}; allowed: prefixes that do not.",
+            f"inputPrefix {own.input_prefix!r} and {theirs.input_prefix!r} of job {other.name} "
+            f"contain one another in bucket {own.input_bucket}; allowed: prefixes that do not.",
         )
     if own.output_bucket == theirs.input_bucket and _under(own.output_prefix, theirs.input_prefix):
         yield Problem(

@@ -88,7 +88,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """Delete the message: the work that it stands for is done, gone, or in another message's hands."""
+    """Delete the message: its work is done, gone, or in another message's hands."""
 
     why: str
 
@@ -154,7 +154,7 @@ def skip(
 
 
 def send_anew(row: Task, *, now: datetime) -> Task:
-    """The row of an open task whose message the queue has lost: queued again, free for any worker."""
+    """The row of an open task whose message the queue has lost: queued, free for any worker."""
     lost = row.state == State.RUNNING
     return msgspec.structs.replace(
         row,
@@ -167,7 +167,7 @@ def send_anew(row: Task, *, now: datetime) -> Task:
 
 
 def dead_letter(row: Task, *, receives: int, now: datetime) -> Task | None:
-    """The row of a task whose message was received too often without an end; None if it has ended."""
+    """The row of a task whose message was received too often; None if the task has ended."""
     if row.state not in OPEN:
         return None
     return msgspec.structs.replace(
