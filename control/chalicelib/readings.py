@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 
-from aws_parallelizer.aws import sqs
+from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.sqs import Counts
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.outcome import OPEN
@@ -56,7 +56,7 @@ class Readings:
     def _backlog(self) -> Counts | str:
         try:
             return self.context.queue(self.job.queue_url).counts()
-        except sqs.ERRORS as error:
+        except CALL_FAILED as error:
             log.warning("the queue of job %s could not be read: %s", self.job.name, error)
             return f"the queue could not be read ({error})"
 

@@ -12,7 +12,7 @@ import uuid
 
 import msgspec
 
-from aws_parallelizer.aws import sqs
+from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.aws.sqs import Queue
@@ -73,7 +73,7 @@ def _uploads(queue: Queue) -> int | None:
     """
     try:
         return queue.counts().total
-    except sqs.ERRORS as error:
+    except CALL_FAILED as error:
         log.warning("the uploads queue could not be read, so nothing counts as empty: %s", error)
         return None
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import msgspec
 
-from aws_parallelizer.aws import sqs
+from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core.fleet import Backoff, Fleet, Streak
@@ -83,7 +83,7 @@ class Tick:
             return
         try:
             gone = dead_letters.drain(self.context, self.job)
-        except sqs.ERRORS as error:
+        except CALL_FAILED as error:
             # Their tasks stay open in the ledger, so the job cannot count as empty meanwhile.
             log.warning("dead letters of job %s could not be drained: %s", self.job.name, error)
             return

@@ -6,13 +6,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from aws_parallelizer.core.errors import Conflict, NotFound
 
 log = logging.getLogger(__name__)
 
-ERRORS = (ClientError, BotoCoreError)  # for callers that may not import the SDK
 BATCH = 10  # SQS takes ten entries a call
 MAX_VISIBILITY_SECONDS = 43200  # counted from the receive, not from the last renewal
 
