@@ -41,7 +41,7 @@ def with_member(name: str, body: str = "", *, mode: int = 0) -> bytes:
 
 
 def encrypted() -> bytes:
-    # zipfile cannot encrypt: the flag in both headers of the first member is all that a reader sees.
+    # zipfile cannot encrypt; the flag in both headers of the member is all that a reader sees.
     body = bytearray(zipped({"run.sh": "#!/bin/sh\n"}))
     body[6] |= 1
     body[body.index(b"PK\x01\x02") + 8] |= 1

@@ -15,7 +15,7 @@ NO_PAUSES = (0.0,) * 5
 
 
 class FakeRequests:
-    """`aws.spot.SpotRequests` of one instance. `answers` are errors to be raised, or None, call by call."""
+    """`aws.spot.SpotRequests` of one instance; `answers` are errors to be raised, call by call."""
 
     def __init__(self, request: str | None, *answers: Exception | None, lag: int = 0) -> None:
         self.request = request

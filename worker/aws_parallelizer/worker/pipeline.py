@@ -13,13 +13,13 @@ import logging
 import math
 import time
 from collections.abc import Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS, is_lasting
 from aws_parallelizer.aws.sqs import BATCH, Queue, Received
 from aws_parallelizer.core import task
-from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended
 from aws_parallelizer.worker import attempt
 from aws_parallelizer.worker.attempt import Tools
@@ -40,6 +40,7 @@ AHEAD_SECONDS = 2.0
 MOST_AHEAD = 100
 _HALT_SECONDS = 8.0  # for programs to end and uploads to finish, before uploads are cancelled too
 _FAILED_POLL_SECONDS = 2.0
+_UNANSWERED_SECONDS = 600  # no answer is not "nothing there", but an idle instance costs money
 _LATE_POLL_SECONDS = 3
 
 
@@ -141,11 +142,13 @@ class Pipeline:
             taken = time.monotonic()
             received = await self._receive()
             if self._stop.draining.is_set():
-                await self._settlement.release([each.handle for each in received])
+                await self._settlement.release([each.handle for each in received or ()])
             elif received:
                 self._gauge.claiming += len(received)
                 self._spawn(self._admit(received, taken))
-            elif self._is_idle():
+            elif received is None and self._is_idle(_UNANSWERED_SECONDS):
+                return f"the queue gave no answer for {_UNANSWERED_SECONDS} s"
+            elif received is not None and self._is_idle(self._parameters.idle_timeout):
                 return f"the queue had nothing for {self._parameters.idle_timeout} s"
         return self._stop.reason
 
@@ -157,7 +160,7 @@ class Pipeline:
             await self._changed.wait()
         return False
 
-    async def _receive(self) -> list[Received]:
+    async def _receive(self) -> list[Received] | None:
         left = self._busy_at + self._parameters.idle_timeout - time.monotonic()
         self._polling = self._offload(
             self._queue.receive,
@@ -167,23 +170,20 @@ class Pipeline:
         )
         await asyncio.wait((self._polling,))
         if self._polling.cancelled():
-            return []  # it hangs, and the worker has to end
+            return None  # it hangs, and the worker has to end
         try:
             return self._polling.result()
         except SERVICE_ERRORS as error:
             if is_lasting(error):
                 self._gone = error
                 self._stop.drain(f"the queue is gone: {error}")
-                return []
-            # What cannot be asked counts as nothing received: an instance without a queue costs
-            # money too.
+                return None
             log.warning("the queue cannot be asked: %s", error)
             await asyncio.sleep(jittered(_FAILED_POLL_SECONDS))
-            return []
+            return None
 
-    def _is_idle(self) -> bool:
-        waited = time.monotonic() - self._busy_at
-        return not self._gauge.held and waited >= self._parameters.idle_timeout
+    def _is_idle(self, seconds: float) -> bool:
+        return not self._gauge.held and time.monotonic() - self._busy_at >= seconds
 
     async def _admit(self, received: Sequence[Received], taken: float) -> None:
         for each in received:
@@ -224,11 +224,16 @@ class Pipeline:
             )
             accepted = await self._settlement(Closing(row, work.handle))
             self._report(work, ended, accepted=accepted)
+            # What was put back for later is work that is still to come.
+            self._stay_busy(task.retry_delay(row) if row.state == State.QUEUED else timedelta())
         finally:
             self._gauge.works.discard(work)
             self._carrying.pop(work, None)
-            self._busy_at = time.monotonic()
+            self._stay_busy(timedelta())
             self._changed.set()
+
+    def _stay_busy(self, span: timedelta) -> None:
+        self._busy_at = max(self._busy_at, time.monotonic() + span.total_seconds())
 
     def _report(self, work: Work, ended: Ended, *, accepted: bool) -> None:
         if ended.exit_code is not None and ended.seconds is not None:
@@ -250,9 +255,8 @@ class Pipeline:
 
     async def _halt(self) -> None:
         await self._stop.halting.wait()
-        await asyncio.sleep(
-            0
-        )  # a task that is cancelled before its first step would never be settled
+        # A task that is cancelled before its first step would never be settled.
+        await asyncio.sleep(0)
         for work, carrying in list(self._carrying.items()):
             if work.phase in BEFORE_THE_END_OF_RUNNING:
                 carrying.cancel()
