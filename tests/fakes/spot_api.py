@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -16,12 +17,12 @@ class SpotApi(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, instance: str, *, request: str = "", refuses_cancel: bool = False) -> None:
+    def __init__(self, instance: str, *, request: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.instance = instance
         self.request = request
-        self.refuses_cancel = refuses_cancel
         self.state = "active"
+        self.cancelled_at = 0  # nanoseconds since 1970
         self.calls: list[str] = []
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -43,13 +44,6 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         [action] = parse_qs(self.rfile.read(length).decode())["Action"]
         self.server.calls.append(action)
-        if action == "CancelSpotInstanceRequests" and self.server.refuses_cancel:
-            self._answer(
-                403,
-                "<Response><Errors><Error><Code>UnauthorizedOperation</Code>"
-                "<Message>no</Message></Error></Errors></Response>",
-            )
-            return
         self._answer(200, getattr(self, f"_{action}")())
 
     def _DescribeInstances(self) -> str:  # noqa: N802 - EC2's name
@@ -70,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _CancelSpotInstanceRequests(self) -> str:  # noqa: N802 - EC2's name
-        self.server.state = "cancelled"
+        self.server.state, self.server.cancelled_at = "cancelled", time.time_ns()
         return (
             f"<CancelSpotInstanceRequestsResponse {_SPACE}><spotInstanceRequestSet><item>"
             f"<spotInstanceRequestId>{self.server.request}</spotInstanceRequestId>"
