@@ -61,6 +61,12 @@ def test_every_key_has_an_input_name_that_a_file_can_bear(key: str) -> None:
     assert len(name.encode()) <= 255
 
 
+def test_inputs_whose_names_no_file_can_bear_get_names_that_differ() -> None:
+    odd = ["a/..", "b/..", "a/.", "x" * 256 + ".jpg", "y" * 256 + ".jpg"]
+    assert len({keys.input_name(key) for key in odd}) == len(odd)
+    assert keys.input_name("x" * 256 + ".jpg").endswith(".jpg")
+
+
 @given(TEXT)
 def test_fault_91_every_key_has_one_of_the_shards(key: str) -> None:
     assert 0 <= keys.shard(key) < keys.SHARDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,7 @@ from aws_parallelizer.core.errors import BadOutput, KeyRefused
 
 SHARDS = 8  # a DynamoDB partition takes about 1,000 writes a second: 8,000 for one job
 MAX_NAME_BYTES = 255  # of one path component on Linux
+MAX_SUFFIX_BYTES = 32  # longer than any that tells a program what a file is
 
 LOGS = ".logs/"  # the folder under outputPrefix where attempts' full output is kept
 
@@ -31,14 +33,15 @@ def is_directory_marker(key: str, size: int) -> bool:
 
 
 def input_name(key: str) -> str:
-    """The file name that a task's input gets in the scratch directory: the key's base name, if a
-    file can bear it.
+    """The file name that a task's input gets in the scratch directory: the key's base name, or
+    where no file can bear that, one made from the key, so that two such inputs differ.
     """
     name = key.rpartition("/")[2]
-    if name in ("", ".", "..") or "\0" in name or len(name.encode()) > MAX_NAME_BYTES:
-        suffix = PurePosixPath(name.replace("\0", "")).suffix
-        return "input" + (suffix if len(suffix.encode()) <= 32 else "")
-    return name
+    if name not in ("", ".", "..") and "\0" not in name and len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    suffix = PurePosixPath(name.replace("\0", "")).suffix
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return f"input-{digest}{suffix if len(suffix.encode()) <= MAX_SUFFIX_BYTES else ''}"
 
 
 def output_key(key: str, *, input_prefix: str, output_prefix: str, name: str) -> str:
