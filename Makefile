@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-export PYTHONPATH := worker:control
+export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo local reclaim test check deploy clean

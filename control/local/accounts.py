@@ -19,7 +19,9 @@ _NAMED = 10  # so many keys of a kind are shown; `aws-parallelizer tasks` has th
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What became of the files. `missing` are outputs of done tasks that were not downloaded."""
+    """What became of the files. `failed` are keys with reasons, `missing` are outputs of done tasks
+    that were not downloaded.
+    """
 
     sent: int
     states: Mapping[str, int]
@@ -72,11 +74,16 @@ def audit(
         states=Counter(task["state"] for task in rows.values()),
         outputs=len(outputs),
         unaccounted=sorted(wanted ^ ended),
-        failed=sorted(key for key, task in rows.items() if task["state"] == State.FAILED),
+        failed=sorted(_reason(task) for task in rows.values() if task["state"] == State.FAILED),
         missing=sorted(
             output["key"] for output in outputs if fetched.get(output["key"]) != output["size"]
         ),
     )
+
+
+def _reason(task: Mapping[str, Any]) -> str:
+    last_words = task.get("lastOutput", "").strip().rpartition("\n")[2]
+    return f"{task['key']}: {task.get('reason') or task['outcome']}: {last_words}"
 
 
 def summary(report: Report, left: Left, *, seconds: float) -> Table:

@@ -24,9 +24,10 @@ def audit(tasks: list[dict[str, Any]], fetched: dict[str, int]) -> accounts.Repo
 
 
 def test_done_failed_and_skipped_files_are_accounted_for() -> None:
-    report = audit([task("a", "done", OUT), task("b", "failed")], {"out/a.json": 3})
+    failed = {**task("b", "failed"), "outcome": "program-error", "lastOutput": "x\nno good\n"}
+    report = audit([task("a", "done", OUT), failed], {"out/a.json": 3})
     assert report.balanced
-    assert report.failed == ["b"]
+    assert report.failed == ["b: program-error: no good"]
 
 
 @pytest.mark.parametrize(
