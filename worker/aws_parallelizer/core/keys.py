@@ -12,7 +12,7 @@ SHARDS = 8  # a DynamoDB partition takes about 1,000 writes a second: 8,000 for 
 MAX_NAME_BYTES = 255  # of one path component on Linux
 MAX_SUFFIX_BYTES = 32  # longer than any that tells a program what a file is
 
-LOGS = ".logs/"  # the folder under outputPrefix where attempts' full output is kept
+LOGS = ".logs/"  # below the output prefix, for attempts' full output; no output may lie there
 
 
 def is_log(name: str) -> bool:

@@ -20,7 +20,6 @@ from aws_parallelizer.core.task import Output, Task
 from aws_parallelizer.worker.outputs import OutputFile
 from aws_parallelizer.worker.patience import Patience
 
-LOGS = ".logs/"  # below the output prefix; no output may lie there
 MAX_KEY_BYTES = 1024
 _MAKER_BYTES = 1800  # of S3's 2,048 for all metadata
 _AT_ONCE = 8  # uploads of one task
@@ -53,10 +52,10 @@ class Publishing:
 
     async def log(self, task: Task, path: Path, *, attempt: int) -> str:
         """Store an attempt's log; its key. Raises what `outputs` does."""
-        key = f"{self._output_prefix}{LOGS}{task.key}.{attempt}.log"
+        key = f"{self._output_prefix}{keys.LOGS}{task.key}.{attempt}.log"
         if len(key.encode()) > MAX_KEY_BYTES:
             name = hashlib.sha256(task.key.encode()).hexdigest()
-            key = f"{self._output_prefix}{LOGS}{name}.{attempt}.log"
+            key = f"{self._output_prefix}{keys.LOGS}{name}.{attempt}.log"
         await self._put(path, key, maker=maker(task), replace=True)
         return key
 
@@ -64,7 +63,7 @@ class Publishing:
         key = keys.output_key(
             task.key, input_prefix=self._input_prefix, output_prefix=self._output_prefix, name=name
         )
-        if key.startswith(self._output_prefix + LOGS):
+        if key.startswith(self._output_prefix + keys.LOGS):
             raise BadOutput(f"output key {key!r:.200} lies where the logs are kept")
         return key
 
