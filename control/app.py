@@ -54,7 +54,9 @@ def _route(method: str, path: str, *content_types: str) -> Callable[[Handler], H
                 answer = handler(**{key: checked_name(name) for key, name in names.items()})
             except Exception as error:
                 answer = answers.failure(error)
-                log.log(answers.severity(answer), "%s %s", method, path, exc_info=True)
+                log.log(
+                    answers.severity(answer), "%s %s", method, path, exc_info=answer.unexplained
+                )
             return Response(
                 answers.encode(answer.document),
                 {"Content-Type": "application/json"},

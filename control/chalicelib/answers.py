@@ -19,6 +19,11 @@ class Answer(NamedTuple):
     status: int
     document: dict[str, Any]
 
+    @property
+    def unexplained(self) -> bool:
+        """Whether the caller was not told why: then the log must be."""
+        return self.status >= 500
+
 
 # Chalice's own words for the same statuses, so that a caller meets one set of codes.
 _FAILURES: tuple[tuple[type[Exception], int, str], ...] = (
@@ -67,4 +72,4 @@ def task(row: Task) -> dict[str, Any]:
 
 def severity(answer: Answer) -> int:
     """How loudly the log tells of an answer: only what is not the caller's fault is an error."""
-    return logging.ERROR if answer.status >= 500 else logging.INFO
+    return logging.ERROR if answer.unexplained else logging.INFO

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.core.errors import ParallelizerError
 from deploy.stack import deploy
 
@@ -20,7 +21,7 @@ def main() -> int:
         parser.error(f"not of the form Parameter=Value: {', '.join(wrong)}")
     try:
         outputs = deploy(arguments.stack, parameters={name: value for name, _, value in pairs})
-    except ParallelizerError as error:
+    except (ParallelizerError, *CALL_FAILED) as error:
         print(f"deploy: {error}", file=sys.stderr)
         return 1
     for name, value in sorted(outputs.items()):

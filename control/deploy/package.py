@@ -59,12 +59,13 @@ def _choose_architecture(app: Path) -> None:
 
 
 def _run_chalice(app: Path, out: Path) -> None:
-    # -I keeps what this process imports from out of the packaging: the copy alone counts.
+    # -I: the copy alone counts, not where this process imports from. -B: Chalice imports the copy,
+    # and what Python compiles in it would be packed, different each time.
     arguments = ["package", "--stage", STAGE, "--merge-template", "resources.json", str(out)]
     ended = subprocess.run(
         [
             sys.executable,
-            "-I",
+            "-IB",
             "-c",
             "import sys; from chalice.cli import main; sys.exit(main())",
             *arguments,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -35,12 +37,14 @@ def deploy(
     """Create or update the stack; its outputs. Parameters that are not given stay as they are."""
     if not _STACK_NAME.fullmatch(stack):
         raise DeployFailed(f"stack {stack!r}: 1 to 34 letters, digits and -, a letter first")
+    given = dict(parameters or {})
     template = _upload(say)
+    if unknown := set(given) - set(_declared(template)):
+        raise DeployFailed(f"not parameters of the stack: {', '.join(sorted(unknown))}")
     stacks = Stacks(clients.client("cloudformation"))
     status = _settled(stacks, stack, say)
     change = ChangeSet(stack, f"deploy-{time.time_ns()}")
     create = status in ("", "REVIEW_IN_PROGRESS")
-    given = dict(parameters or {})
     kept = set() if create else _kept(stacks, stack, template, given)
     stacks.propose(
         change, template=json.dumps(template), create=create, parameters=given, kept=kept
@@ -61,7 +65,7 @@ def _upload(say: Say) -> dict[str, object]:
         template: dict[str, object] = json.loads((Path(folder) / package.TEMPLATE).read_text())
     s3 = S3(clients.client("s3"))
     bucket = _artifacts_bucket()
-    key = f"{hashlib.sha256(code).hexdigest()}.zip"
+    key = f"{_fingerprint(code)}.zip"
     s3.make(bucket)
     s3.put(bucket, key, code)
     for function in functions(template):
@@ -70,10 +74,26 @@ def _upload(say: Say) -> dict[str, object]:
     return template
 
 
+def _fingerprint(code: bytes) -> str:
+    """A hash of what the zip holds: its members come in the order of a folder, which is any."""
+    found = hashlib.sha256()
+    with zipfile.ZipFile(io.BytesIO(code)) as archive:
+        for name in sorted(archive.namelist()):
+            content = hashlib.sha256(archive.read(name)).hexdigest()
+            found.update(f"{content} {name}\n".encode())
+    return found.hexdigest()
+
+
+def _declared(template: Mapping[str, object]) -> dict[str, object]:
+    parameters = template["Parameters"]
+    assert isinstance(parameters, dict)  # noqa: S101 - a template is one of ours
+    return parameters
+
+
 def functions(template: Mapping[str, object]) -> Iterator[dict[str, object]]:
     """The properties of a template's Lambda functions."""
     resources = template["Resources"]
-    assert isinstance(resources, dict)  # noqa: S101 - a template without them is none
+    assert isinstance(resources, dict)  # noqa: S101 - as above
     for resource in resources.values():
         if resource["Type"] == "AWS::Serverless::Function":
             yield resource["Properties"]
@@ -97,9 +117,7 @@ def _settled(stacks: Stacks, stack: str, say: Say) -> str:
 def _kept(
     stacks: Stacks, stack: str, template: Mapping[str, object], given: Mapping[str, str]
 ) -> set[str]:
-    declared = template["Parameters"]
-    assert isinstance(declared, dict)  # noqa: S101 - as above
-    return set(stacks.parameters(stack)) & set(declared) - set(given)
+    return set(stacks.parameters(stack)) & set(_declared(template)) - set(given)
 
 
 def _worthwhile(stacks: Stacks, change: ChangeSet) -> bool:
