@@ -41,7 +41,7 @@ class Plant:
 
     def __init__(self, folder: Path, script: str, **parameters: object) -> None:
         self.folder = folder
-        self.queue = FakeQueue()
+        self.queue = FakeQueue(longest_poll=0.1)
         self.table = FakeTable()
         self.ledger: Ledger | None = Ledger(self.table)
         self.objects = FakeObjects()
@@ -55,7 +55,7 @@ class Plant:
                 output_bucket="out",
                 input_prefix="data/",
                 output_prefix="results/",
-                idle_timeout=1,
+                idle_timeout=0.3,  # type: ignore[arg-type] - or the tests take minutes
                 visibility_timeout=30,
             ),
             **parameters,

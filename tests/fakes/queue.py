@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from botocore.exceptions import EndpointConnectionError
+
 from aws_parallelizer.aws.sqs import MAX_VISIBILITY_SECONDS, Counts, Received
 
 _POLL_SECONDS = 0.01
@@ -26,7 +28,10 @@ class Held:
 
 
 class FakeQueue:
-    """`failures` are raised by the next calls, one each; `extended` has all leases ever set."""
+    """`failures` are raised by the next calls, one each; `broken` makes all calls fail. It
+    does not take bodies that hold one of `refused`. `extended` has all leases ever set, `delays`
+    those of what was sent, `delayed` counts messages that are nowhere else.
+    """
 
     def __init__(
         self,
@@ -34,35 +39,61 @@ class FakeQueue:
         *,
         clock: Callable[[], float] = time.monotonic,
         lease_seconds: int = 30,
+        longest_poll: float = 20.0,
     ) -> None:
         self.url = url
         self.failures: list[Exception] = []
+        self.broken = False
+        self.delayed = 0
+        self.delays: list[int] = []
+        self.refused: set[str] = set()
         self.extended: list[dict[str, int]] = []
         self.calls: list[str] = []
         self._clock = clock
         self._lease_seconds = lease_seconds
+        self._longest_poll = longest_poll
         self._messages: dict[str, Held] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+
+    @property
+    def visible(self) -> dict[str, str]:
+        """Bodies by message id of what could be received now."""
+        now = self._clock()
+        return {
+            each.message_id: each.body for each in self._messages.values() if each.visible_at <= now
+        }
+
+    def put_back(self) -> None:
+        """All leases run out."""
+        for each in self._messages.values():
+            each.visible_at = 0.0
+
+    def empty(self) -> None:
+        """All messages are gone, worked off or lost."""
+        self._messages.clear()
 
     def receive(
         self, limit: int, *, wait_seconds: int, lease_seconds: int | None = None
     ) -> list[Received]:
         self._call("receive")
-        end = time.monotonic() + wait_seconds
+        end = time.monotonic() + min(wait_seconds, self._longest_poll)
         while True:
             found = self._take(min(limit, 10), lease_seconds or self._lease_seconds)
             if found or time.monotonic() >= end:
                 return found
             time.sleep(_POLL_SECONDS)
 
-    def send(self, bodies: Sequence[str]) -> list[bool]:
+    def send(self, bodies: Sequence[str], *, delay_seconds: int = 0) -> list[bool]:
         self._call("send")
+        seen = self._clock() + delay_seconds if delay_seconds else 0.0
+        taken = [not any(part in body for part in self.refused) for body in bodies]
         with self._lock:
-            for body in bodies:
+            for body in itertools.compress(bodies, taken):
                 number = f"message-{next(self._numbers)}"
-                self._messages[number] = Held(body, number)
-        return [True] * len(bodies)
+                self._messages[number] = Held(body, number, visible_at=seen)
+                self.delays.append(delay_seconds)
+        return taken
 
     def delete(self, handles: Sequence[str]) -> list[bool]:
         self._call("delete")
@@ -82,8 +113,13 @@ class FakeQueue:
     def counts(self) -> Counts:
         self._call("counts")
         with self._lock:
-            hidden = sum(held.visible_at > self._clock() for held in self._messages.values())
-            return Counts(visible=len(self._messages) - hidden, in_flight=hidden, delayed=0)
+            hidden = [held for held in self._messages.values() if held.visible_at > self._clock()]
+        in_flight = sum(held.receives > 0 for held in hidden)
+        return Counts(
+            visible=len(self._messages) - len(hidden),
+            in_flight=in_flight,
+            delayed=self.delayed + len(hidden) - in_flight,
+        )
 
     def _take(self, limit: int, lease_seconds: int) -> list[Received]:
         with self._lock:
@@ -116,3 +152,5 @@ class FakeQueue:
             failure = self.failures.pop(0) if self.failures else None
         if failure:
             raise failure
+        if self.broken:
+            raise EndpointConnectionError(endpoint_url=self.url)

@@ -6,18 +6,18 @@ import hashlib
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from aws_parallelizer.aws.dynamodb import Document, Key
 from aws_parallelizer.aws.objects import ObjectFailure
-from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.worker import pipeline
-from aws_parallelizer.worker.pipeline import Gauge, QueueGone
-from aws_parallelizer.worker.work import Phase, Work
+from aws_parallelizer.worker.pipeline import QueueGone
 from fakes.objects import Kept
 from pipelines import Plant, until_true
 
@@ -31,7 +31,7 @@ def service_error(code: str = "InternalError") -> ClientError:
 def test_a_task_is_done_recorded_and_its_message_deleted(tmp_path: Path) -> None:
     plant = Plant(tmp_path, COPY)
     plant.put("data/dir/a b+c%20é.txt", b"body")
-    assert "nothing for 1 s" in plant.run()
+    assert "the queue had nothing" in plant.run()
     row = plant.row("data/dir/a b+c%20é.txt")
     assert (row.state, row.outcome, row.attempts, row.exit_code) == (
         State.DONE,
@@ -278,6 +278,34 @@ def test_a_worker_that_lost_its_lease_cannot_overwrite_a_later_result(
     assert "the lease was lost" in caplog.text
 
 
+def test_an_object_that_changed_since_its_message_is_still_tried_again(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, f"[ -e {tmp_path}/second ] || {{ touch {tmp_path}/second; exit 1; }}")
+    plant.put("data/a")
+    plant.objects.kept["in", "data/a"] = Kept(b"newer")
+    plant.run()
+    row = plant.row("data/a")
+    assert (row.state, row.attempts, row.size) == (State.DONE, 2, 5)
+    assert row.etag == hashlib.md5(b"newer").hexdigest()
+
+
+def test_tasks_that_cannot_be_claimed_are_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant = Plant(tmp_path, COPY, visibility_timeout=1, idle_timeout=2)
+    plant.put("data/a")
+    get_many = plant.table.get_many
+    failures = [KeyError("nobody foresaw this")]
+
+    def failing_once(keys: Iterable[Key]) -> dict[Key, Document]:
+        if failures:
+            raise failures.pop()
+        return get_many(keys)
+
+    monkeypatch.setattr(plant.table, "get_many", failing_once)
+    plant.run()
+    assert plant.row("data/a").state == State.DONE
+
+
 def test_a_message_of_work_that_is_done_is_dropped(tmp_path: Path) -> None:
     plant = Plant(tmp_path, f"echo run >> {tmp_path}/runs")
     plant.put("data/a", messages=5)
@@ -343,7 +371,10 @@ def test_a_halt_releases_what_runs_and_counts_nothing(tmp_path: Path) -> None:
     assert time.monotonic() - started < pipeline.POLL_SECONDS + 5
     rows = [plant.row(f"data/{number}") for number in range(4)]
     assert {(row.state, row.attempts) for row in rows} == {(State.QUEUED, 0)}
-    assert {row.outcome for row in rows} <= {Outcome.INTERRUPTED, None}
+    assert {(row.outcome, row.reason) for row in rows} <= {
+        (Outcome.INTERRUPTED, "SIGTERM"),
+        (None, ""),
+    }
     assert plant.queue.counts().visible == 4
     assert plant.left == []
 
@@ -376,38 +407,6 @@ def test_leases_are_renewed_every_third_and_an_error_does_not_end_that(tmp_path:
     assert (row.state, row.reclaims) == (State.DONE, 0)  # DEFECTS 8
     assert len(plant.queue.extended) >= 3
     assert plant.queue.counts().total == 0
-
-
-def work(phase: Phase) -> Work:
-    row = Message(key="k")
-    return Work(task=row, handle="h", taken=0.0, notify=lambda: None, phase=phase)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "waiting", "storing", "claiming", "room"),
-    [
-        (None, 0, 0, 0, 2),  # nothing is known: no more than can run
-        (None, 1, 0, 0, 1),
-        (None, 1, 0, 1, 0),
-        (60.0, 0, 2, 0, 2),  # long tasks: as soon as a slot is free, though uploads go on
-        (60.0, 2, 0, 0, 0),  # and nothing is held hostage
-        (60.0, 1, 3, 0, 0),  # but not without end
-        (1.0, 2, 0, 0, 4),  # short tasks: two seconds of work ahead
-        (0.01, 0, 0, 0, 10),
-        (0.01, 90, 0, 0, 10),
-        (0.01, 95, 0, 0, 0),  # a call for few is not worth it yet
-    ],
-)
-def test_only_what_can_start_soon_is_asked_for(
-    seconds: float | None, waiting: int, storing: int, claiming: int, room: int
-) -> None:
-    gauge = Gauge(2)
-    if seconds:
-        gauge.ran(seconds)
-    gauge.works = {work(Phase.WAITING) for _ in range(waiting)}
-    gauge.works |= {work(Phase.STORING) for _ in range(storing)}
-    gauge.claiming = claiming
-    assert gauge.room() == room
 
 
 def test_many_short_tasks_take_few_calls(tmp_path: Path) -> None:

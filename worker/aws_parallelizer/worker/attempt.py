@@ -88,8 +88,7 @@ async def _download(work: Work, folder: Folder, tools: Tools) -> None:
     call = functools.partial(
         tools.objects.download, work.task.bucket, work.task.key, to=folder.input
     )
-    fetched = await tools.patience(call, what=f"download of {work.task.key!r:.200}")
-    work.task = msgspec.structs.replace(work.task, etag=fetched.etag, size=fetched.size)
+    work.fetched = await tools.patience(call, what=f"download of {work.task.key!r:.200}")
 
 
 async def _with_log(work: Work, folder: Folder, tools: Tools) -> Ended:

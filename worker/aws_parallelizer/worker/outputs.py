@@ -42,19 +42,18 @@ def named(line: bytes, work: Path) -> bytes | None:
 
 
 def find(lines: Iterable[bytes], *, work: Path, shown: Environment) -> list[OutputFile]:
-    """The outputs, each once, in their order; raises BadOutput."""
-    root = Path(os.path.realpath(work))
+    """The outputs, each once, in their order; raises BadOutput. `work` has no links in it."""
     found: dict[str, OutputFile] = {}
     for line in lines:
-        path = named(line, root)
+        path = named(line, work)
         if path is None:
             continue
         place = _place(path)
-        if place == root or _is_shown(place, root=root, shown=shown):
+        if place == work or _is_shown(place, root=work, shown=shown):
             continue
-        if not place.is_relative_to(root):
+        if not place.is_relative_to(work):
             raise BadOutput(f"the output {_text(line)} lies outside the scratch directory")
-        for file in _files(place, root=root, above=()):
+        for file in _files(place, root=work, above=()):
             found.setdefault(file.name, file)
             if len(found) > MAX_FILES:
                 raise BadOutput(f"more than {MAX_FILES:,} output files")
@@ -70,7 +69,7 @@ def _place(path: bytes) -> Path:
 
 
 def _is_shown(place: Path, *, root: Path, shown: Environment) -> bool:
-    if place.is_relative_to(os.path.realpath(shown.folder)):
+    if place.is_relative_to(shown.folder):
         return True
     return (
         place.parent == root

@@ -1,8 +1,5 @@
 """The pipeline: lease, claim, and for each task prepare, run, store, close; until idle or asked to
-stop.
-
-Only as much is leased as can start soon: the free slots, and about two seconds of work ahead when
-tasks are short, so that nothing waits here that another worker could do.
+stop. How much is leased at a time, `gauge` says.
 """
 
 from __future__ import annotations
@@ -16,14 +13,17 @@ from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from aws_parallelizer.aws.failures import SERVICE_ERRORS, is_lasting
-from aws_parallelizer.aws.sqs import BATCH, Queue, Received
+from aws_parallelizer.aws.sqs import Queue, Received
 from aws_parallelizer.core import task
 from aws_parallelizer.core.outcome import Outcome, State
-from aws_parallelizer.core.task import Ended
+from aws_parallelizer.core.task import Ended, Task
 from aws_parallelizer.worker import attempt
 from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Claims
+from aws_parallelizer.worker.gauge import Gauge
 from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import jittered
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 # A long poll that outlives its worker takes a message along until the lease runs out: so polls are
 # not SQS's longest.
 POLL_SECONDS = 5
-AHEAD_SECONDS = 2.0
-MOST_AHEAD = 100
 _HALT_SECONDS = 8.0  # for programs to end and uploads to finish, before uploads are cancelled too
 _FAILED_POLL_SECONDS = 2.0
 _UNANSWERED_SECONDS = 600  # no answer is not "nothing there", but an idle instance costs money
@@ -46,41 +44,6 @@ _LATE_POLL_SECONDS = 3
 
 class QueueGone(Exception):
     """There is no such queue."""
-
-
-class Gauge:
-    """How much work there is in hand, and how much more to ask for."""
-
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
-        self._seconds: float | None = None
-        self.works: set[Work] = set()
-        self.claiming = 0
-
-    def ran(self, seconds: float) -> None:
-        """A program took so long; recent ones weigh more."""
-        self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
-
-    @property
-    def held(self) -> int:
-        """All tasks in hand."""
-        return len(self.works) + self.claiming
-
-    @property
-    def ahead(self) -> int:
-        """How many tasks may wait for a slot: none while a task's span is unknown or long."""
-        if self._seconds is None or self._seconds >= AHEAD_SECONDS:
-            return 0
-        return min(MOST_AHEAD, int(self._slots * AHEAD_SECONDS / max(self._seconds, 0.001)))
-
-    def room(self) -> int:
-        """How many messages to ask for; 0 until a call is worth it."""
-        most = self._slots + self.ahead
-        before = self.claiming + sum(
-            1 for work in self.works if work.phase in BEFORE_THE_END_OF_RUNNING
-        )
-        room = min(most - before, 2 * most - self.held, BATCH)
-        return room if room >= min(BATCH, max(1, self.ahead // 2)) else 0
 
 
 class Pipeline:
@@ -188,42 +151,36 @@ class Pipeline:
     async def _admit(self, received: Sequence[Received], taken: float) -> None:
         for each in received:
             self._leases.hold(each.handle, taken=taken)
-        handles = {each.handle for each in received}
+        idle = {each.handle for each in received}
         try:
             call = functools.partial(self._offload, self._claims.claim, received)
             claimed = await self._tools.patience(call, what=f"claim of {len(received)} tasks")
         except SERVICE_ERRORS:
             # Their leases run out, and whoever gets them then may have more luck.
             log.exception("%d tasks could not be claimed", len(received))
-            await self._leases.let_go(handles)
             return
+        else:
+            for each, row in claimed.starts:
+                idle.discard(each.handle)
+                self._start(row, handle=each.handle, taken=taken)
         finally:
             self._gauge.claiming -= len(received)
             self._changed.set()
-        for each, row in claimed.starts:
-            self._start(Work(task=row, handle=each.handle, taken=taken, notify=self._changed.set))
-        await self._leases.let_go(handles - {each.handle for each, _ in claimed.starts})
+            await self._leases.let_go(idle)
         await self._settlement.drop([each.handle for each in claimed.drops])
 
-    def _start(self, work: Work) -> None:
+    def _start(self, row: Task, *, handle: str, taken: float) -> None:
+        work = Work(task=row, handle=handle, taken=taken, notify=self._changed.set)
         self._gauge.works.add(work)
         self._carrying[work] = self._spawn(self._carry(work))
 
     async def _carry(self, work: Work) -> None:
         try:
-            if self._stop.halting.is_set():
-                ended = Ended(outcome=Outcome.INTERRUPTED, reason=self._stop.reason)
-            else:
-                ended = await attempt.run(work, self._tools)
+            ended = await self._attempt(work)
             work.enter(Phase.CLOSING)
-            row = task.end(
-                work.task,
-                ended,
-                max_attempts=self._parameters.max_attempts,
-                now=datetime.now(UTC),
-            )
+            row = self._row_after(work, ended)
             accepted = await self._settlement(Closing(row, work.handle))
-            self._report(work, ended, accepted=accepted)
+            self._report(work, ended, row, accepted=accepted)
             # What was put back for later is work that is still to come.
             self._stay_busy(task.retry_delay(row) if row.state == State.QUEUED else timedelta())
         finally:
@@ -231,11 +188,28 @@ class Pipeline:
             self._carrying.pop(work, None)
             self._stay_busy(timedelta())
             self._changed.set()
+            await self._leases.let_go([work.handle])
+
+    async def _attempt(self, work: Work) -> Ended:
+        if not self._stop.halting.is_set():
+            ended = await attempt.run(work, self._tools)
+            if ended.outcome != Outcome.INTERRUPTED:
+                return ended
+        return Ended(outcome=Outcome.INTERRUPTED, reason=self._stop.reason)
+
+    def _row_after(self, work: Work, ended: Ended) -> Task:
+        limit = self._parameters.max_attempts
+        row = task.end(work.task, ended, max_attempts=limit, now=datetime.now(UTC))
+        if row.state != State.DONE or not work.fetched:
+            return row
+        # The object may be newer than its message. Only a row that is done may say so: the message
+        # of one that is tried again still bears the old ETag.
+        return msgspec.structs.replace(row, etag=work.fetched.etag, size=work.fetched.size)
 
     def _stay_busy(self, span: timedelta) -> None:
         self._busy_at = max(self._busy_at, time.monotonic() + span.total_seconds())
 
-    def _report(self, work: Work, ended: Ended, *, accepted: bool) -> None:
+    def _report(self, work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:
         if ended.exit_code is not None and ended.seconds is not None:
             self._gauge.ran(ended.seconds)
         fields = {
@@ -244,6 +218,7 @@ class Pipeline:
             "attempt": work.attempt,
             "instance": work.task.instance,
             "outcome": ended.outcome,
+            "state": row.state,
             "seconds": ended.seconds,
         }
         if ended.reason:

@@ -48,6 +48,7 @@ class Scratch:
     """All of the worker's folders below one root."""
 
     def __init__(self, root: Path) -> None:
+        root = Path(os.path.realpath(root))  # once, so that nobody need do it for each output
         self._tasks = root / "tasks"
         self._numbers = itertools.count(1)
         self.environment = root / "environment"

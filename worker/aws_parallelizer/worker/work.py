@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aws_parallelizer.aws.objects import Fetched
 from aws_parallelizer.aws.sqs import MAX_VISIBILITY_SECONDS
 from aws_parallelizer.core.task import Task
 
@@ -35,6 +36,7 @@ class Work:
     taken: float
     notify: Callable[[], None]
     phase: Phase = field(default=Phase.PREPARING)
+    fetched: Fetched | None = None
 
     def enter(self, phase: Phase) -> None:
         """Go on to the next phase."""

@@ -1,0 +1,47 @@
+"""How much to lease: the free slots, and about two seconds of work ahead when tasks are short.
+
+Nothing is to wait here that another worker could do.
+"""
+
+from __future__ import annotations
+
+from aws_parallelizer.aws.sqs import BATCH
+from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, Work
+
+AHEAD_SECONDS = 2.0
+MOST_AHEAD = 100
+
+
+class Gauge:
+    """How much work there is in hand, and how much more to ask for."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._seconds: float | None = None
+        self.works: set[Work] = set()
+        self.claiming = 0
+
+    def ran(self, seconds: float) -> None:
+        """A program took so long; recent ones weigh more."""
+        self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
+
+    @property
+    def held(self) -> int:
+        """All tasks in hand."""
+        return len(self.works) + self.claiming
+
+    @property
+    def ahead(self) -> int:
+        """How many tasks may wait for a slot: none while a task's span is unknown or long."""
+        if self._seconds is None or self._seconds >= AHEAD_SECONDS:
+            return 0
+        return min(MOST_AHEAD, int(self._slots * AHEAD_SECONDS / max(self._seconds, 0.001)))
+
+    def room(self) -> int:
+        """How many messages to ask for; 0 until a call is worth it."""
+        most = self._slots + self.ahead
+        before = self.claiming + sum(
+            1 for work in self.works if work.phase in BEFORE_THE_END_OF_RUNNING
+        )
+        room = min(most - before, 2 * most - self.held, BATCH)
+        return room if room >= min(BATCH, max(1, self.ahead // 2)) else 0
