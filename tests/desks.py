@@ -12,7 +12,7 @@ from aws_parallelizer.core.message import Message
 from chalicelib import ingest, jobs
 from chalicelib.context import Context
 from chalicelib.ingest import Told
-from fakes.queues import FakeQueue
+from fakes.queue import FakeQueue
 from fakes.s3 import FakeS3
 from fleets import World
 
@@ -52,7 +52,7 @@ class Desk:
             }
             for one in objects
         ]
-        return Told(number, json.dumps({"Records": records}), receives)
+        return Told(number, json.dumps({"Records": records}), receives, f"handle of {number}")
 
     def upload(self, *objects: dict[str, Any], receives: int = 1) -> list[str]:
         """Have one message taken in; the ids of those that failed."""

@@ -19,7 +19,8 @@ from aws_parallelizer.core.task import Ended, Outcome, Start, Task
 from chalicelib import reconcile
 from chalicelib.context import Context
 from fakes.ec2 import FakeEc2
-from fakes.queues import FakeQueue, FakeQueues
+from fakes.queue import FakeQueue
+from fakes.queues import FakeQueues
 from fakes.ssm import FakeSsm
 from fakes.table import FakeTable
 from stacks import settings

@@ -29,6 +29,7 @@ class Told(NamedTuple):
     message_id: str
     body: str
     receives: int
+    handle: str
 
 
 class _Found(NamedTuple):
@@ -39,6 +40,7 @@ class _Found(NamedTuple):
 def ingest(context: Context, messages: Iterable[Told]) -> list[str]:
     """Take in what the messages tell of; the ids of those to be delivered again."""
     failed: dict[str, None] = {}
+    poison: list[Told] = []
     found: dict[str, list[_Found]] = {}
     known = {job.name: job for job in context.registry.jobs()}
     for told in messages:
@@ -46,6 +48,8 @@ def ingest(context: Context, messages: Iterable[Told]) -> list[str]:
         for flaw in notification.malformed:
             log.error("message %s of the uploads queue: %s", told.message_id, flaw)
             failed[told.message_id] = None
+        if notification.malformed:
+            poison.append(told)
         for created in notification.created:
             owner = jobs.owner(known.values(), bucket=created.bucket, key=created.key)
             if owner:
@@ -56,7 +60,19 @@ def ingest(context: Context, messages: Iterable[Told]) -> list[str]:
         failed |= dict.fromkeys(_take_in(context, known[name], of_job))
     if found:
         steps.nudge_soon(context)
+    _hurry(context, poison)
     return list(failed)
+
+
+def _hurry(context: Context, poison: Sequence[Told]) -> None:
+    """Have poison delivered again at once, so that it soon lies in the dead-letter queue: while it
+    is in flight, no job counts as empty.
+    """
+    try:
+        context.uploads.extend({told.handle: 0 for told in poison})
+    except CALL_FAILED as error:
+        # It comes again all the same, when its lease runs out.
+        log.warning("%d poison messages could not be hurried: %s", len(poison), error)
 
 
 def _found(told: Told, owner: Job, created: uploads.Created) -> _Found:

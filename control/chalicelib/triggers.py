@@ -45,4 +45,4 @@ def _carry_out(context: Context, found: steps.Step, delivery: int) -> None:
 
 def _told(record: dict[str, Any]) -> Told:
     receives = int(record["attributes"]["ApproximateReceiveCount"])
-    return Told(record["messageId"], record["body"], receives)
+    return Told(record["messageId"], record["body"], receives, record["receiptHandle"])

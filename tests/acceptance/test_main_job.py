@@ -139,3 +139,17 @@ def test_files_that_were_there_before_the_job_are_enqueued_on_request(cloud: Clo
     counts = cloud.wait_until_ended("early", 30, seconds=120)
     assert counts["done"] == 30
     assert {task["attempts"] for task in cloud.tasks("early")} == {1}
+
+
+def test_fault_10_a_poison_upload_message_holds_up_neither_files_nor_the_fleets_end(
+    cloud: Cloud,
+) -> None:
+    sqs = cloud.client("sqs")
+    [uploads] = [
+        url for url in sqs.list_queues()["QueueUrls"] if "-UploadsQueue-" in url.rpartition("/")[2]
+    ]
+    sqs.send_message(QueueUrl=uploads, MessageBody="not JSON")
+    cloud.create("poison", {"run.sh": DIGEST}, maxInstances=1)
+    cloud.put("poison", {"a.txt": b"a"})
+    cloud.wait_until_ended("poison", 1, seconds=90)
+    cloud.wait_until_gone("poison", seconds=90)

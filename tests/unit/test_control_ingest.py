@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -13,6 +14,7 @@ from aws_parallelizer.core.outcome import State
 from chalicelib import ingest
 from chalicelib.ingest import Told
 from desks import BUCKET, Desk
+from fakes.queue import FakeQueue
 
 
 @pytest.fixture
@@ -66,9 +68,24 @@ def test_fault_8_and_defect_21_markers_are_passed_over_and_empty_files_are_tasks
 
 
 def test_fault_9_only_the_message_with_the_bad_record_comes_again(desk: Desk) -> None:
-    good, poison = desk.told({"key": "job/a"}, number="good"), Told("poison", "not JSON", 1)
+    good = desk.told({"key": "job/a"}, number="good")
+    poison = Told("poison", "not JSON", 1, "handle of poison")
     assert ingest.ingest(desk.context, [poison, good]) == ["poison"]
     assert [one.key for one in desk.sent()] == ["job/a"]
+
+
+def test_fault_10_poison_comes_again_at_once_so_that_it_does_not_keep_fleets_for_long(
+    desk: Desk,
+) -> None:
+    uploads = cast("FakeQueue", desk.context.uploads)
+    uploads.send(["not JSON"])
+    [taken] = uploads.receive(1, wait_seconds=0)
+    told = Told(taken.message_id, taken.body, taken.receives, taken.handle)
+    assert ingest.ingest(desk.context, [told]) == [taken.message_id]
+    assert uploads.counts().visible == 1
+
+    uploads.broken = True
+    assert ingest.ingest(desk.context, [told]) == [taken.message_id]
 
 
 def test_a_message_that_the_queue_did_not_take_fails_alone_and_is_sent_the_next_time(

@@ -176,7 +176,7 @@ def dead_letter(row: Task, *, receives: int, now: datetime) -> Task | None:
         since=now,
         finished=now,
         outcome=Outcome.INFRASTRUCTURE,
-        reason=f"its worker was lost again and again: received {receives} times and never ended",
+        reason=f"its workers were lost: it was received {receives} times and never ended",
     )
 
 
