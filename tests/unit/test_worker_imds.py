@@ -21,10 +21,10 @@ def metadata() -> Iterator[Metadata]:
     server.close()
 
 
-def test_it_is_asked_with_a_token(metadata: Metadata) -> None:
+def test_defect_15_it_is_asked_with_a_token(metadata: Metadata) -> None:
     imds = Imds(metadata.url)
     assert (imds.instance_id(), imds.region(), imds.user_data()) == ("i-1", "eu-west-1", b"")
-    assert len(metadata.tokens) == 1  # DEFECTS 15
+    assert len(metadata.tokens) == 1
 
 
 def test_an_expired_token_is_replaced(metadata: Metadata) -> None:

@@ -79,8 +79,10 @@ def test_an_absolute_path_inside_is_an_output(place: Place) -> None:
     assert place.find(str(place.work)) == []
 
 
-def test_two_names_on_two_lines_are_two_outputs_not_one_that_is_missing(place: Place) -> None:
-    assert place.find("a", "b c") == ["a", "b c"]  # DEFECTS 3
+def test_defect_3_two_names_on_two_lines_are_two_outputs_not_one_that_is_missing(
+    place: Place,
+) -> None:
+    assert place.find("a", "b c") == ["a", "b c"]
 
 
 def test_the_same_output_twice_is_one(place: Place) -> None:

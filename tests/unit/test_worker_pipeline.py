@@ -41,7 +41,7 @@ def test_a_task_is_done_recorded_and_its_message_deleted(tmp_path: Path) -> None
     )
     assert (row.instance, row.environment, row.size) == ("i-1", "v1", 4)
     [output] = row.outputs
-    assert output.key == "results/dir/a b+c%20é.txt.out"  # DEFECTS 12: the directory is kept
+    assert output.key == "results/dir/a b+c%20é.txt.out"  # the directory is kept
     assert output.checksum == f"sha256:{hashlib.sha256(b'body').hexdigest()}"
     assert plant.output(output.key) == b"body"
     assert plant.queue.counts().total == 0
@@ -70,7 +70,7 @@ def test_the_program_is_told_what_it_works_on_and_nothing_of_ours(tmp_path: Path
     assert lines[-2:] == [f"in {scratch}/work", f"{scratch}/tmp is there"]
 
 
-def test_a_failing_program_is_retried_and_then_failed(tmp_path: Path) -> None:
+def test_defect_1_5_and_22_a_failing_program_is_retried_and_then_failed(tmp_path: Path) -> None:
     plant = Plant(tmp_path, "echo why it failed >&2; exit 3", max_attempts=2)
     plant.put("data/a")
     plant.run()
@@ -80,15 +80,15 @@ def test_a_failing_program_is_retried_and_then_failed(tmp_path: Path) -> None:
         Outcome.PROGRAM_ERROR,
         2,
         3,
-    )  # DEFECTS 1 and 5
+    )
     assert row.last_output == "why it failed\n"
     assert plant.objects.kept["out", row.log_key].body == b"why it failed\n"
     assert row.log_key == "results/.logs/data/a.2.log"
     assert plant.queue.counts().total == 0
-    assert plant.left == []  # DEFECTS 22
+    assert plant.left == []
 
 
-def test_a_named_output_that_is_not_there_is_recorded(tmp_path: Path) -> None:
+def test_defect_4_a_named_output_that_is_not_there_is_recorded(tmp_path: Path) -> None:
     plant = Plant(tmp_path, "echo result.txt")
     plant.put("data/a")
     plant.run()
@@ -97,7 +97,7 @@ def test_a_named_output_that_is_not_there_is_recorded(tmp_path: Path) -> None:
         State.DONE,
         (),
         "result.txt\n",
-    )  # DEFECTS 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_an_input_that_is_gone_is_skipped(tmp_path: Path) -> None:
     assert plant.queue.counts().total == 0
 
 
-def test_two_inputs_of_one_name_in_two_directories_do_not_collide(tmp_path: Path) -> None:
+def test_defect_12_two_inputs_of_one_name_in_two_directories_do_not_collide(tmp_path: Path) -> None:
     plant = Plant(tmp_path, COPY)
     plant.put("data/x/same", b"x")
     plant.put("data/y/same", b"y")
@@ -136,7 +136,9 @@ def test_two_inputs_of_one_name_in_two_directories_do_not_collide(tmp_path: Path
     assert plant.output("results/y/same.out") == b"y"
 
 
-def test_an_output_that_another_input_made_is_a_collision_and_stays(tmp_path: Path) -> None:
+def test_defect_12_an_output_that_another_input_made_is_a_collision_and_stays(
+    tmp_path: Path,
+) -> None:
     plant = Plant(tmp_path, "echo $PARALLELIZER_KEY > same; echo same", max_attempts=1)
     plant.put("data/a b")
     plant.run()
@@ -146,7 +148,7 @@ def test_an_output_that_another_input_made_is_a_collision_and_stays(tmp_path: Pa
     assert (row.state, row.outcome) == (State.FAILED, Outcome.OUTPUT_COLLISION)
     assert "'in/data/a b'" in row.reason
     assert "'in/data/c'" in row.reason
-    assert plant.output("results/same") == b"data/a b\n"  # DEFECTS 12
+    assert plant.output("results/same") == b"data/a b\n"
 
 
 def test_the_same_input_may_make_its_output_again(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_an_input_named_as_a_file_of_the_environment_gets_a_directory(tmp_path: 
     assert plant.row("data/run.sh").last_output == "not the program\ninput/run.sh\n"
 
 
-def test_a_program_that_takes_too_long_is_a_timeout(tmp_path: Path) -> None:
+def test_defect_10_a_program_that_takes_too_long_is_a_timeout(tmp_path: Path) -> None:
     plant = Plant(tmp_path, "echo begun; sleep 100", timeout=1, max_attempts=1)
     plant.put("data/a")
     plant.run()
@@ -207,10 +209,10 @@ def test_a_program_that_takes_too_long_is_a_timeout(tmp_path: Path) -> None:
         State.FAILED,
         Outcome.TIMEOUT,
         "begun\n",
-    )  # DEFECTS 10
+    )
 
 
-def test_every_slot_survives_every_service_error(tmp_path: Path) -> None:
+def test_defect_6_and_7_every_slot_survives_every_service_error(tmp_path: Path) -> None:
     plant = Plant(tmp_path, COPY)
     for number in range(12):
         plant.put(f"data/{number}", b"body")
@@ -218,7 +220,7 @@ def test_every_slot_survives_every_service_error(tmp_path: Path) -> None:
     plant.objects.failures = [ObjectFailure("503 SlowDown")] * 8
     plant.run()
     rows = [plant.row(f"data/{number}") for number in range(12)]
-    assert {(row.state, row.attempts) for row in rows} == {(State.DONE, 1)}  # DEFECTS 6 and 7
+    assert {(row.state, row.attempts) for row in rows} == {(State.DONE, 1)}
 
 
 def test_a_ledger_that_fails_for_a_while_loses_nothing(
@@ -243,7 +245,7 @@ def test_a_ledger_that_fails_for_a_while_loses_nothing(
     assert plant.queue.counts().total == 0
 
 
-def test_a_download_that_goes_on_failing_fails_the_attempt(
+def test_defect_7_a_download_that_goes_on_failing_fails_the_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant = Plant(tmp_path, COPY, max_attempts=1)
@@ -255,7 +257,7 @@ def test_a_download_that_goes_on_failing_fails_the_attempt(
     monkeypatch.setattr(plant.objects, "download", failing)
     plant.run()
     row = plant.row("data/a")
-    assert (row.state, row.outcome) == (State.FAILED, Outcome.INFRASTRUCTURE)  # DEFECTS 7
+    assert (row.state, row.outcome) == (State.FAILED, Outcome.INFRASTRUCTURE)
 
 
 def test_a_worker_that_lost_its_lease_cannot_overwrite_a_later_result(
@@ -394,7 +396,9 @@ def test_while_draining_short_tasks_finish_and_no_new_one_starts(tmp_path: Path)
     assert plant.queue.counts().visible == 5
 
 
-def test_leases_are_renewed_every_third_and_an_error_does_not_end_that(tmp_path: Path) -> None:
+def test_defect_8_leases_are_renewed_every_third_and_an_error_does_not_end_that(
+    tmp_path: Path,
+) -> None:
     plant = Plant(tmp_path, "sleep 1.5", visibility_timeout=1)
     plant.put("data/a")
 
@@ -404,7 +408,7 @@ def test_leases_are_renewed_every_third_and_an_error_does_not_end_that(tmp_path:
 
     plant.run(meanwhile=fail_once)
     row = plant.row("data/a")
-    assert (row.state, row.reclaims) == (State.DONE, 0)  # DEFECTS 8
+    assert (row.state, row.reclaims) == (State.DONE, 0)
     assert len(plant.queue.extended) >= 3
     assert plant.queue.counts().total == 0
 

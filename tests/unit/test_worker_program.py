@@ -58,15 +58,15 @@ def bench(tmp_path: Path) -> Bench:
     ("script", "exit_code"),
     [("exit 0", 0), ("exit 3", 3), ("kill -9 $$", -9), ("kill -SEGV $$", -11), ("exit 137", 137)],
 )
-def test_the_exit_code_is_read(bench: Bench, script: str, exit_code: int) -> None:
+def test_defect_1_the_exit_code_is_read(bench: Bench, script: str, exit_code: int) -> None:
     ran = asyncio.run(bench.run(script))
-    assert (ran.exit_code, ran.timed_out) == (exit_code, False)  # DEFECTS 1
+    assert (ran.exit_code, ran.timed_out) == (exit_code, False)
 
 
-def test_arguments_go_to_no_shell(bench: Bench) -> None:
+def test_defect_11_arguments_go_to_no_shell(bench: Bench) -> None:
     name = "it's; rm -rf $(x) `y` \n*"
     asyncio.run(bench.run('printf "%s" "$1"', name))
-    assert bench.written.last_output() == name  # DEFECTS 11
+    assert bench.written.last_output() == name
 
 
 def test_standard_input_is_empty(bench: Bench) -> None:
@@ -84,24 +84,24 @@ def test_a_program_that_cannot_be_started_says_so(bench: Bench) -> None:
         asyncio.run(bench.run("", head="#!/no/such/interpreter\n"))
 
 
-def test_both_pipes_are_drained_whatever_is_written_to_them(bench: Bench) -> None:
+def test_defect_2_both_pipes_are_drained_whatever_is_written_to_them(bench: Bench) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     flood = "head -c 10000000 /dev/zero | tr '\\0' '\\n'"
     ran = asyncio.run(bench.run(f"{flood} >&2; {flood}; {flood} >&2; echo out"))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert ran.exit_code == 0  # DEFECTS 2
+    assert ran.exit_code == 0
     assert bench.written.names.close() == [b"out"]
     assert after - before < 8 * 1024  # KiB
 
 
-def test_each_line_of_standard_output_stands_by_itself(bench: Bench) -> None:
+def test_defect_3_each_line_of_standard_output_stands_by_itself(bench: Bench) -> None:
     asyncio.run(bench.run("echo one; echo two; echo no >&2; printf three"))
-    assert bench.written.names.close() == [b"one", b"two", b"three"]  # DEFECTS 3
+    assert bench.written.names.close() == [b"one", b"two", b"three"]
 
 
-def test_a_program_that_takes_too_long_is_ended(bench: Bench) -> None:
+def test_defect_10_a_program_that_takes_too_long_is_ended(bench: Bench) -> None:
     ran = asyncio.run(bench.run("echo begun; sleep 100", limit=0.3))
-    assert (ran.exit_code, ran.timed_out) == (-signal.SIGTERM, True)  # DEFECTS 10
+    assert (ran.exit_code, ran.timed_out) == (-signal.SIGTERM, True)
     assert bench.written.last_output() == "begun\n"
 
 

@@ -56,8 +56,8 @@ def test_without_a_persistent_request_the_instance_goes(tmp_path: Path) -> None:
     assert conclude(FakeRequests(None), tmp_path) == (0, True)
 
 
-def test_a_crash_shuts_down_too_and_says_so_by_its_exit_code(tmp_path: Path) -> None:
-    assert conclude(FakeRequests(None), tmp_path, code=1) == (1, True)  # DEFECTS 16
+def test_defect_16_a_crash_shuts_down_too_and_says_so_by_its_exit_code(tmp_path: Path) -> None:
+    assert conclude(FakeRequests(None), tmp_path, code=1) == (1, True)
 
 
 def test_should_shutdown_false_leaves_instance_and_request_alone(tmp_path: Path) -> None:
