@@ -43,6 +43,7 @@ def ministack(folder: Path) -> Iterator[str]:
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "TMPDIR": str(folder),
+        "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
     }
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
