@@ -155,6 +155,7 @@ class ProcessBody:
             "NO_PROXY": "127.0.0.1,localhost",
             "PARALLELIZER_SCRATCH": str(self._scratch),
             "PARALLELIZER_POWEROFF": shlex.join([touch, str(self._poweroff)]),
+            "PARALLELIZER_NOTICE_SECONDS": "1",  # notices here may be as short as one likes
         }
         if "PYTHONPATH" in os.environ:  # a checkout that is not installed finds its worker so
             paths = os.environ["PYTHONPATH"].split(os.pathsep)

@@ -118,7 +118,7 @@ def test_a_dead_letter_queue_that_cannot_be_read_does_not_stop_the_job(world: Wo
     assert len(world.ec2.running) == 1
 
 
-def test_what_the_queue_lost_is_sent_anew_after_several_readings(world: World) -> None:
+def test_defect_24_what_the_queue_lost_is_sent_anew_after_several_readings(world: World) -> None:
     world.enqueue("job/a", "job/b")
     world.queue().empty()
 

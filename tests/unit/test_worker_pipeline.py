@@ -381,6 +381,28 @@ def test_a_halt_releases_what_runs_and_counts_nothing(tmp_path: Path) -> None:
     assert plant.left == []
 
 
+def test_defect_9_a_queue_that_was_empty_once_does_not_end_a_worker(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, COPY, idle_timeout=8)
+
+    async def later() -> None:
+        await until_true(lambda: plant.queue.calls.count("receive") == 2)
+        plant.put("data/late")
+        await until_true(lambda: plant.row("data/late").state == State.DONE)
+        plant.stop.drain("seen enough")
+
+    assert plant.run(meanwhile=later) == "seen enough"
+
+
+def test_defect_13_two_attempts_at_once_have_a_directory_each(tmp_path: Path) -> None:
+    both_here = f"touch {tmp_path}/$1; while [ $(ls {tmp_path} | grep -c same) -lt 2 ]; do :; done"
+    plant = Plant(tmp_path, f"echo of $1 > mine.txt; {both_here}; echo mine.txt")
+    plant.put("data/1/same-a")
+    plant.put("data/2/same-b")
+    plant.run(slots=2)
+    assert plant.output("results/1/mine.txt") == b"of same-a\n"
+    assert plant.output("results/2/mine.txt") == b"of same-b\n"
+
+
 def test_while_draining_short_tasks_finish_and_no_new_one_starts(tmp_path: Path) -> None:
     plant = Plant(tmp_path, f"touch {tmp_path}/began; sleep 0.5")
     for number in range(6):
