@@ -97,10 +97,15 @@ class ProcessBody:
         return self._directory / "poweroff"
 
     def ending(self) -> Ending | None:
-        if self._process.poll() is None:
+        code = self._process.poll()
+        if code is None:
             return None
         self.cut_power()
-        return Ending.POWERED_OFF if self._poweroff.exists() else Ending.LOST
+        if self._poweroff.exists():
+            return Ending.POWERED_OFF
+        # A worker that ended well without powering off has left its machine running, as it may on
+        # EC2 (`shouldShutdown=false`). Killed or crashed, it is lost and the machine with it.
+        return Ending.LOST if code else None
 
     def announce(self, notice: Notice) -> None:
         self._imds.notice = notice

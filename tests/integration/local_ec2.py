@@ -21,7 +21,7 @@ from waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 
-# Obeys the user data: a line `do=sleep`, `do=poweroff` (after its file `go`) or `do=crash`. Its
+# Obeys the user data: `do=sleep`, `do=poweroff` (after its file `go`), `do=crash`, `do=leave`. Its
 # child has a process group of its own, as a worker's programs have.
 STAND_IN = """
 import json, os, pathlib, shlex, subprocess, sys, time, urllib.error, urllib.request
@@ -48,8 +48,8 @@ new.rename(scratch / "seen")
 user_data = ask("latest/user-data", **{"X-aws-ec2-metadata-token": token})[1]
 print("user data", user_data, flush=True)
 wish = dict(line.split("=", 1) for line in user_data.split() if "=" in line).get("do")
-if wish == "crash":
-    sys.exit(3)
+if wish in ("crash", "leave"):
+    sys.exit({"crash": 3, "leave": 0}[wish])
 while not (wish == "poweroff" and (scratch / "go").exists()):
     time.sleep(0.02)
 (scratch / "go").unlink()

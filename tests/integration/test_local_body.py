@@ -152,6 +152,18 @@ def test_a_crash_loses_the_machine_and_closes_a_one_time_request(server: Server)
     assert server.status(instance["SpotInstanceRequestId"]) == ("closed", "system-error")
 
 
+@pytest.mark.parametrize("end", ["stop_instances", "terminate_instances"])
+def test_a_worker_that_ends_without_powering_off_leaves_its_machine_running(
+    server: Server, end: str
+) -> None:
+    name = server.run("leave")["InstanceId"]
+    pids = server.pids(name)
+    until(lambda: not any(alive(pid) for pid in pids), seconds=20, what="the worker has ended")
+    server.wait(name, "running")
+    getattr(server.ec2, end)(InstanceIds=[name])
+    server.wait(name, "stopped" if end == "stop_instances" else "terminated")
+
+
 def test_stop_instances_shuts_an_on_demand_machine_down_and_start_boots_it(
     server: Server,
 ) -> None:
