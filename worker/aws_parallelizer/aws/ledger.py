@@ -18,10 +18,11 @@ import msgspec
 from aws_parallelizer.aws.dynamodb import Document, Key, Table
 from aws_parallelizer.core import keys, task
 from aws_parallelizer.core.errors import NotFound
-from aws_parallelizer.core.outcome import State
+from aws_parallelizer.core.outcome import ENDED, OPEN, State
 from aws_parallelizer.core.task import Task
 
 PAGE = 100
+_COUNTS = 5  # tries to count while tasks move from state to state
 _PARALLEL = 8  # queries at once: one for each shard
 
 
@@ -72,13 +73,27 @@ class Ledger:
         ]
 
     def counts(self, job: str) -> dict[State, int]:
-        """How many tasks there are in each state."""
-        cells = [(state, shard) for state in State for shard in range(keys.SHARDS)]
+        """How many tasks there are in each state.
+
+        A task that changes its state between two queries would be counted twice or not at all, so
+        the open ones are counted before and after the ended ones, again until both agree: when
+        nothing is open, the numbers are exact.
+        """
+        opened = self._count(job, OPEN)
+        for _ in range(_COUNTS):
+            ended = self._count(job, ENDED)
+            before, opened = opened, self._count(job, OPEN)
+            if opened == before:
+                break
+        return {**opened, **ended}
+
+    def _count(self, job: str, states: Iterable[State]) -> dict[State, int]:
+        cells = [(state, shard) for state in states for shard in range(keys.SHARDS)]
         with ThreadPoolExecutor(_PARALLEL) as pool:
             numbers = list(
                 pool.map(lambda cell: self._table.count_in_state(_state(job, *cell)), cells)
             )
-        totals = dict.fromkeys(State, 0)
+        totals: dict[State, int] = dict.fromkeys(states, 0)
         for (state, _), number in zip(cells, numbers, strict=True):
             totals[state] += number
         return totals

@@ -44,3 +44,4 @@ class State(StrEnum):
 
 
 OPEN = (State.QUEUED, State.RUNNING)
+ENDED = (State.DONE, State.FAILED, State.SKIPPED)
