@@ -125,6 +125,16 @@ def test_an_object_that_is_there_is_not_overwritten_unless_asked(
     assert bucket.get(key) == b"second"
 
 
+def test_an_object_that_no_task_made_bears_no_maker(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+
+    async def story() -> str | None:
+        await bucket.objects.upload(tmp_path / "file", bucket=bucket.name, key="plain")
+        return await bucket.objects.maker(bucket.name, "plain")
+
+    assert asyncio.run(story()) is None
+
+
 @pytest.mark.parametrize("key", ["nothing", "no\nthing"])
 def test_a_missing_object_is_told_from_a_failure(bucket: Bucket, tmp_path: Path, key: str) -> None:
     with pytest.raises(ObjectMissing):

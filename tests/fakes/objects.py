@@ -31,13 +31,13 @@ class FakeObjects:
         return Fetched(len(body), hashlib.md5(body).hexdigest())
 
     async def upload(
-        self, path: Path, *, bucket: str, key: str, maker: str, replace: bool = False
+        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool = False
     ) -> Stored:
         self._call("upload")
         if (bucket, key) in self.kept and not replace:
             raise ObjectTaken(f"s3://{bucket}/{key} exists")
         body = path.read_bytes()  # noqa: ASYNC240 - small
-        self.kept[bucket, key] = Kept(body, maker)
+        self.kept[bucket, key] = Kept(body, maker or None)
         return Stored(len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
 
     async def maker(self, bucket: str, key: str) -> str | None:

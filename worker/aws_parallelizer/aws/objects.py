@@ -104,7 +104,7 @@ class Objects:
         return Fetched(size, etag)
 
     async def upload(
-        self, path: Path, *, bucket: str, key: str, maker: str, replace: bool = False
+        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool = False
     ) -> Stored:
         """Store a file, checked by S3 on its way in; raises ObjectTaken unless `replace`. `maker`
         is ASCII.
@@ -136,7 +136,7 @@ class Objects:
                     self._store(bucket),
                     key,
                     contents.body or b"",
-                    attributes={MAKER: maker},
+                    attributes={**_metadata(maker)},
                     mode="overwrite" if replace else "create",
                     use_multipart=False,
                 )
@@ -158,7 +158,7 @@ class Objects:
             raise ObjectTaken(f"s3://{bucket}/{key} exists")
         contents = await asyncio.to_thread(functools.partial(read, path, keep=False))
         if not _is_nameable(key):
-            extra = {"Metadata": {MAKER: maker}, "ChecksumAlgorithm": "SHA256"}
+            extra = {"Metadata": _metadata(maker), "ChecksumAlgorithm": "SHA256"}
             call = functools.partial(self._client.upload_file, ExtraArgs=extra)
             await asyncio.to_thread(_by_boto3, call, str(path), bucket, key)
         else:
@@ -167,7 +167,7 @@ class Objects:
                     self._store(bucket),
                     key,
                     path,
-                    attributes={MAKER: maker},
+                    attributes={**_metadata(maker)},
                     use_multipart=True,
                     chunk_size=max(WHOLE_BYTES, contents.size // 9000),  # S3 takes 10,000 parts
                     max_concurrency=4,
@@ -222,7 +222,7 @@ class Objects:
             Bucket=bucket,
             Key=key,
             Body=contents.body or b"",
-            Metadata={MAKER: maker},
+            Metadata=_metadata(maker),
             ChecksumSHA256=b64encode(contents.sha256).decode(),
             **({} if replace else {"IfNoneMatch": "*"}),
         )
@@ -242,6 +242,10 @@ def read(path: Path, *, keep: bool = True) -> Contents:
                 chunks.append(chunk)
     body = b"".join(chunks) if keep else None
     return Contents(size, sha256.digest(), md5.hexdigest(), body)
+
+
+def _metadata(maker: str) -> dict[str, str]:
+    return {MAKER: maker} if maker else {}
 
 
 def _is_nameable(key: str) -> bool:

@@ -77,6 +77,6 @@ def _store(connection: Connection, environment: Environment, *, given: dict[str,
         )
     asyncio.run(
         connection.objects().upload(
-            environment.path, bucket=bucket, key=environment.key, maker="create", replace=True
+            environment.path, bucket=bucket, key=environment.key, replace=True
         )
     )

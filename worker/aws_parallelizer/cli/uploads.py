@@ -38,7 +38,7 @@ def upload(
     bucket, objects = parameters["inputBucket"], connection.objects()
 
     async def put(item: Upload) -> None:
-        await objects.upload(item.path, bucket=bucket, key=item.key, maker="upload", replace=True)
+        await objects.upload(item.path, bucket=bucket, key=item.key, replace=True)
 
     failed = transfer.run(items, put, label="uploading", console=console)
     if failed:
