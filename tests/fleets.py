@@ -21,6 +21,7 @@ from chalicelib.context import Context
 from fakes.ec2 import FakeEc2
 from fakes.queue import FakeQueue
 from fakes.queues import FakeQueues
+from fakes.s3 import FakeS3
 from fakes.ssm import FakeSsm
 from fakes.table import FakeTable
 from stacks import settings
@@ -40,8 +41,11 @@ class World:
         default_factory=lambda: FakeSsm(values={"/parallelizer/image-id": "ami-1"})
     )
 
+    s3: FakeS3 = field(default_factory=lambda: FakeS3("parallelizer-environment"))
+
     def __post_init__(self) -> None:
         self.settings = settings()
+        self.s3.put(self.settings.environment_bucket, "e.zip")
         self.registry = Registry(cast("Any", self.table))
         self.ledger = Ledger(cast("Any", self.table))
 
@@ -55,7 +59,7 @@ class World:
             settings=self.settings,
             registry=self.registry,
             ledger=self.ledger,
-            s3=cast("Any", None),
+            s3=cast("Any", self.s3),
             queues=cast("Any", self.queues),
             client=lambda service, *, attempts=5: self.clients[service],
             now=lambda: self.ec2.now,

@@ -5,7 +5,7 @@ capacity       a pool has no spare machines now                           30 s, 
 price          every pool costs more than maxPrice                        10 min, doubling to 1 h
 quota          the account may not have more                              5 min, doubling to 30 min
 throttle       too many calls a second                                    30 s, doubling to 10 min
-configuration  a parameter or the stack names what is not there or not    1 min, doubling to 10 min,
+configuration  a parameter or the stack names what is not there or not    10 s, doubling to 10 min,
                allowed                                                    or when parameters change
 """
 
@@ -39,7 +39,7 @@ _SPANS = {
     Class.QUOTA: _Span(timedelta(minutes=5), timedelta(minutes=30)),
     Class.PRICE: _Span(timedelta(minutes=10), timedelta(hours=1)),
     Class.CAPACITY: _Span(timedelta(seconds=30), timedelta(minutes=15)),
-    Class.CONFIGURATION: _Span(timedelta(minutes=1), timedelta(minutes=10)),
+    Class.CONFIGURATION: _Span(timedelta(seconds=10), timedelta(minutes=10)),
 }
 
 _CODES = {

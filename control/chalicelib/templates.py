@@ -76,6 +76,7 @@ def prepare(context: Context, job: Job, setup: Ec2Setup) -> Site:
     """The job's launch template, made or brought up to date; raises NotFound, whose text says which
     parameter or what of the stack is missing.
     """
+    _require_environment(context, job.parameters)
     subnets = setup.subnets(job.parameters.subnets or context.settings.subnet_ids)
     data = _data(context, job, setup, vpc=subnets[0].vpc)
     encoded = msgspec.json.encode(data, order="sorted")
@@ -124,6 +125,13 @@ def _data(context: Context, job: Job, setup: Ec2Setup, *, vpc: str) -> dict[str,
         ],
     }
     return {**data, "KeyName": parameters.key_pair} if parameters.key_pair else data
+
+
+def _require_environment(context: Context, parameters: Parameters) -> None:
+    """Instances without one would start and end, again and again, for money."""
+    bucket, key = str(parameters.environment_bucket), parameters.environment_zip
+    if not context.s3.holds(bucket, key):
+        raise NotFound(f"no environment: upload {key} to bucket {bucket}, or set environmentZip")
 
 
 def _image(context: Context, parameters: Parameters) -> str:

@@ -20,6 +20,9 @@ class FakeS3:
     def has(self, bucket: str) -> bool:
         return bucket in self.objects
 
+    def holds(self, bucket: str, key: str) -> bool:
+        return key in self.objects.get(bucket, {})
+
     def page(self, bucket: str, *, prefix: str, after: str = "") -> list[Listed]:
         # S3 sorts by the bytes of UTF-8.
         found = sorted(self.objects[bucket], key=str.encode)

@@ -225,7 +225,23 @@ def test_without_an_image_nothing_is_launched_and_the_cure_is_said(world: World)
     assert world.fleet().sentence.startswith("no image: run make ami, or set imageID")
     assert world.fleet().backoff.failures == 1
     world.tick(seconds=1)
-    assert world.fleet().sentence == "no image: run make ami, or set imageID, next try in 59 s"
+    assert world.fleet().sentence == "no image: run make ami, or set imageID, next try in 9 s"
+
+
+def test_fault_101_without_an_environment_nothing_is_launched_until_it_is_there(
+    world: World,
+) -> None:
+    world.add_job()
+    world.enqueue(*files(20))
+    world.s3.objects["parallelizer-environment"].clear()
+
+    world.tick()
+    assert world.ec2.made(*LAUNCHES) == []
+    assert world.fleet().sentence.startswith("no environment: upload e.zip to bucket parallelizer-")
+
+    world.s3.put("parallelizer-environment", "e.zip")
+    world.tick()
+    assert len(world.ec2.running) == 1
 
 
 def test_an_image_that_is_not_there_is_a_configuration_error(world: World) -> None:

@@ -50,6 +50,18 @@ class S3:
             raise
         return True
 
+    def holds(self, bucket: str, key: str) -> bool:
+        """Whether the object is there; yes, where that may not be looked up."""
+        try:
+            found = self.page(bucket, prefix=key)
+        except self._client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] == "AccessDenied":
+                return True
+            if error.response["Error"]["Code"] == "NoSuchBucket":
+                return False
+            raise
+        return bool(found) and found[0].key == key  # of keys that begin so, it is the first
+
     def link(self, bucket: str, key: str) -> str:
         """A link that anybody may GET the object by, for an hour."""
         link: str = self._client.generate_presigned_url(
