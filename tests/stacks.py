@@ -29,7 +29,6 @@ def settings(**changes: Any) -> Settings:
             empty_span_seconds=180,
             drain_seconds=300,
             nudge_seconds=10,
-            sign_of_life_seconds=600,
             lease_seconds=310,
         ),
         **changes,

@@ -35,7 +35,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     empty_span_seconds: float  # and the first and the last of them lie so far apart
     drain_seconds: float  # workers get so long to end by themselves
     nudge_seconds: float  # at most one nudge of reconcile in this span
-    sign_of_life_seconds: float  # an instance that showed none for so long is lost
     lease_seconds: float  # of reconcile; longer than its function may run
 
     @property

@@ -22,7 +22,6 @@ STACK_PARAMETERS = {
     "DrainSeconds": "6",  # a worker that goes does so in a second or two
     "NudgeSeconds": "1",  # a dropped file should be seen to start work
     "ImageParameter": IMAGE_PARAMETER,
-    "SignOfLifeSeconds": "60",  # a machine boots in a second here, not in minutes
 }
 
 
