@@ -148,7 +148,7 @@ def launch(context: Context, call: Call, name: str) -> Answer:
         wish = Wish(id=_id(call), count=wanted.count, max_price=wanted.max_price)
         job = jobs.wish(context, name, wish)
         limit = job.parameters.max_instances
-        sentence = f"{wanted.count} instances will be asked of EC2, at most {limit} in all"
+        sentence = f"instances to be asked of EC2: {wanted.count}, at most {limit} in all"
         return _accepted(context, job, sentence, launch=wish.id)
 
     return _once(context, call, act)

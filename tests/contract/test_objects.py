@@ -13,7 +13,8 @@ from obstore.store import S3Store
 
 import emulator
 from aws_parallelizer.aws import objects
-from aws_parallelizer.aws.objects import ObjectMissing, ObjectRefused, Objects, ObjectTaken
+from aws_parallelizer.aws.object_errors import ObjectMissing, ObjectRefused, ObjectTaken
+from aws_parallelizer.aws.objects import Objects
 from fakes.objects import FakeObjects, Kept
 
 KEYS = [

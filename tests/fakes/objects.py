@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_parallelizer.aws.objects import Fetched, ObjectMissing, ObjectTaken, Stored
+from aws_parallelizer.aws.object_errors import ObjectMissing, ObjectTaken
+from aws_parallelizer.aws.objects import Fetched, Stored
 
 
 class Kept(NamedTuple):

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from aws_parallelizer.aws.dynamodb import Document, Key
-from aws_parallelizer.aws.objects import ObjectFailure
+from aws_parallelizer.aws.object_errors import ObjectFailure
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.worker import pipeline
 from aws_parallelizer.worker.pipeline import QueueGone

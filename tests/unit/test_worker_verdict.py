@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_parallelizer.aws.objects import ObjectFailure
+from aws_parallelizer.aws.object_errors import ObjectFailure
 from aws_parallelizer.core.errors import BadOutput
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.worker import verdict

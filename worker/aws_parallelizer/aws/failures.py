@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.dynamodb import Unwritten
-from aws_parallelizer.aws.objects import ObjectFailure
+from aws_parallelizer.aws.object_errors import ObjectFailure
 
 SERVICE_ERRORS = (*CALL_FAILED, Unwritten, ObjectFailure)
 

@@ -17,38 +17,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import obstore
-from botocore.exceptions import BotoCoreError, ClientError
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-)
+from botocore.exceptions import BotoCoreError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from aws_parallelizer.core.errors import ParallelizerError
+from aws_parallelizer.aws.object_errors import (
+    ObjectFailure,
+    ObjectMissing,
+    ObjectTaken,
+    by_boto3,
+    of_obstore,
+)
 
 MAKER = "parallelizer-input"  # the metadata that names the input which made an output
 WHOLE_BYTES = 8 * 1024 * 1024  # up to here an object passes through memory in one piece
 PUT_BYTES = 64 * 1024 * 1024  # above, a multipart upload
 _LARGE_AT_ONCE = 4  # uploads above WHOLE_BYTES, for memory's sake
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class ObjectMissing(ParallelizerError):
-    """There is no such object."""
-
-
-class ObjectTaken(ParallelizerError):
-    """There is an object of this key already."""
-
-
-class ObjectFailure(ParallelizerError):
-    """S3 failed, beyond the client's own retries; to try again later may help."""
-
-
-class ObjectRefused(ObjectFailure):
-    """S3 refused for good: no permission, no such bucket."""
 
 
 class Fetched(NamedTuple):
@@ -98,7 +83,7 @@ class Objects:
         except (BaseError, FileNotFoundError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the local file's, not obstore's
-            raise _failure(error, f"GET s3://{bucket}/{key}") from error
+            raise of_obstore(error, f"GET s3://{bucket}/{key}") from error
         if written != size:
             raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} of {size} bytes came")
         return Fetched(size, etag)
@@ -141,7 +126,7 @@ class Objects:
                     use_multipart=False,
                 )
             except (BaseError, FileNotFoundError) as error:
-                raise _failure(error, f"PUT s3://{bucket}/{key}") from error
+                raise of_obstore(error, f"PUT s3://{bucket}/{key}") from error
             etag = answer["e_tag"] or ""
         # With SSE-S3 or none the ETag is the MD5 of what S3 holds; with SSE-KMS only a HEAD can
         # tell.
@@ -160,7 +145,7 @@ class Objects:
         if not _is_nameable(key):
             extra = {"Metadata": _metadata(maker), "ChecksumAlgorithm": "SHA256"}
             call = functools.partial(self._client.upload_file, ExtraArgs=extra)
-            await asyncio.to_thread(_by_boto3, call, str(path), bucket, key)
+            await asyncio.to_thread(by_boto3, call, str(path), bucket, key)
         else:
             try:
                 await obstore.put_async(
@@ -173,7 +158,7 @@ class Objects:
                     max_concurrency=4,
                 )
             except (BaseError, FileNotFoundError) as error:
-                raise _failure(error, f"PUT s3://{bucket}/{key}") from error
+                raise of_obstore(error, f"PUT s3://{bucket}/{key}") from error
         await self._verify(contents, bucket, key)
         return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
 
@@ -198,11 +183,11 @@ class Objects:
 
     async def _head(self, bucket: str, key: str) -> dict[str, Any]:
         call = functools.partial(self._client.head_object, ChecksumMode="ENABLED")
-        answer: dict[str, Any] = await asyncio.to_thread(_by_boto3, call, Bucket=bucket, Key=key)
+        answer: dict[str, Any] = await asyncio.to_thread(by_boto3, call, Bucket=bucket, Key=key)
         return answer
 
     def _download_by_boto3(self, bucket: str, key: str, to: Path) -> Fetched:
-        answer = _by_boto3(self._client.get_object, Bucket=bucket, Key=key)
+        answer = by_boto3(self._client.get_object, Bucket=bucket, Key=key)
         written = 0
         try:
             with to.open("wb") as file:
@@ -217,7 +202,7 @@ class Objects:
     def _put_by_boto3(
         self, contents: Contents, bucket: str, key: str, maker: str, replace: bool
     ) -> str:
-        answer = _by_boto3(
+        answer = by_boto3(
             self._client.put_object,
             Bucket=bucket,
             Key=key,
@@ -269,27 +254,3 @@ async def _write_stream(answer: Any, to: Path) -> int:
         async for chunk in answer.stream(min_chunk_size=WHOLE_BYTES):
             written += await asyncio.to_thread(file.write, chunk)
     return written
-
-
-def _failure(error: Exception, what: str) -> ParallelizerError:
-    sentence = f"{what}: {str(error).partition('Debug source')[0].strip():.500}"
-    if isinstance(error, AlreadyExistsError):
-        return ObjectTaken(sentence)
-    if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in sentence:
-        return ObjectMissing(sentence)
-    if isinstance(error, FileNotFoundError | PermissionDeniedError | UnauthenticatedError):
-        return ObjectRefused(sentence)
-    return ObjectFailure(sentence)
-
-
-def _by_boto3(call: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
-    try:
-        return call(*arguments, **parameters)
-    except ClientError as error:
-        status = error.response["ResponseMetadata"].get("HTTPStatusCode")
-        code = error.response["Error"]["Code"]
-        kinds = {404: ObjectMissing, 412: ObjectTaken, 403: ObjectRefused, 401: ObjectRefused}
-        kind = ObjectRefused if code == "NoSuchBucket" else kinds.get(status, ObjectFailure)
-        raise kind(str(error)) from error
-    except BotoCoreError as error:
-        raise ObjectFailure(str(error)) from error

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import msgspec
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
-from aws_parallelizer.aws.objects import ObjectMissing, Objects
+from aws_parallelizer.aws.object_errors import ObjectMissing
+from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended

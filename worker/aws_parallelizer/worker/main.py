@@ -20,7 +20,8 @@ from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.imds import Imds, ImdsSilent
 from aws_parallelizer.aws.ledger import Ledger
-from aws_parallelizer.aws.objects import ObjectMissing, Objects
+from aws_parallelizer.aws.object_errors import ObjectMissing
+from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.aws.stores import stores

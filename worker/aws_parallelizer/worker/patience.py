@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
-from aws_parallelizer.aws.objects import ObjectRefused
+from aws_parallelizer.aws.object_errors import ObjectRefused
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

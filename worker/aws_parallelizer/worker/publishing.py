@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from aws_parallelizer.aws.objects import ObjectFailure, ObjectMissing, Objects, ObjectTaken, Stored
+from aws_parallelizer.aws.object_errors import ObjectFailure, ObjectMissing, ObjectTaken
+from aws_parallelizer.aws.objects import Objects, Stored
 from aws_parallelizer.core import keys
 from aws_parallelizer.core.errors import BadOutput, ParallelizerError
 from aws_parallelizer.core.parameters import Parameters
