@@ -21,10 +21,18 @@ INTERVAL_SECONDS = 2.0
 class Ticker:
     """A thread, from its making until `stop`. A failure is said once, until there is another."""
 
-    def __init__(self, client: Any, *, function: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        function: str,
+        say: Callable[[str], None],
+        every: float = INTERVAL_SECONDS,
+    ) -> None:
         self._client = client
         self._function = function
         self._say = say
+        self._every = every
         self._last = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
@@ -35,7 +43,7 @@ class Ticker:
         self._done.set()
 
     def _run(self) -> None:
-        while not self._done.wait(INTERVAL_SECONDS):
+        while not self._done.wait(self._every):
             self._report(self._tick())
 
     def _tick(self) -> str:

