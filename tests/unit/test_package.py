@@ -20,6 +20,7 @@ from deploy import package as packaging
 from deploy.package import CODE, TEMPLATE, PackagingFailed, package
 
 CONTROL = Path(packaging.__file__).parent.parent
+GATEWAYS = CONTROL.parent / "worker" / "aws_parallelizer" / "aws"
 RESOURCES = json.loads((CONTROL / "resources.json").read_text())
 ROUTES = {
     ("/jobs", "get"),
@@ -188,6 +189,25 @@ def test_only_reconcile_may_change_ec2_and_only_what_bears_the_stacks_tag(
             if ending.search(str(statement["Action"])) and "ec2:" in str(statement["Action"]):
                 tags = statement["Condition"]["StringEquals"]
                 assert tags == {"aws:ResourceTag/parallelizer:stack": {"Ref": "AWS::StackName"}}
+
+
+@pytest.mark.parametrize(
+    ("role", "modules"),
+    [("ReconcileRole", ["ec2", "ec2_setup", "ssm"]), ("WorkerRole", ["spot"])],
+)
+def test_a_role_may_make_every_call_that_its_gateways_make(
+    template: Template, role: str, modules: list[str]
+) -> None:
+    prefixes = {"ec2": "ec2", "ec2_setup": "ec2", "ssm": "ssm", "spot": "ec2"}
+    made = set()
+    for module in modules:
+        source = (GATEWAYS / f"{module}.py").read_text()
+        verbs = "cancel|create|delete|describe|get|run|terminate"
+        called = re.findall(rf'(?:client\.|")((?:{verbs})_[a-z_]+)[("]', source)
+        methods = set(called) - {"get_paginator"}
+        assert methods, module
+        made |= {f"{prefixes[module]}:{method.title().replace('_', '')}" for method in methods}
+    assert made <= actions(template, role)
 
 
 def test_a_worker_may_neither_read_the_stacks_own_queues_nor_write_its_inputs(
