@@ -76,7 +76,7 @@ class LocalEc2(EC2Response):
         """A call or filter that moto lacks is an error of EC2's, not a crash that is sent again."""
         try:
             return super().call_action()
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # moto's word for what it does not have
             refusal = EC2ClientError("UnsupportedOperation", str(error))
             return self.serialized(ActionResult(refusal))
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 TETHER = Path(__file__).with_name("tether.py")
 SWEEPS = 50  # a process that forks while it is swept is met again in the next sweep
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.02  # for the kernel to end what was killed, before the next sweep
 
 
 def tethered(command: list[str], *, parting: signal.Signals) -> list[str]:

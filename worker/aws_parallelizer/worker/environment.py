@@ -20,6 +20,8 @@ _READ_ONLY = 0o555
 _EXECUTABLE = 0o111
 _LINK_BYTES = 4096
 _COPY_BYTES = 1024 * 1024
+# What zipfile raises for an archive that it cannot read: NotImplementedError for a compression that
+# it does not know, RuntimeError for an encrypted member.
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
