@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from aws_parallelizer.core.fleet import TAG_LAUNCH, Instance, Refusal, SpotRequest
+from aws_parallelizer.core.fleet import TAG_LAUNCH, TAG_PROTECT, Instance, Refusal, SpotRequest
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,8 @@ def _instance(entry: Mapping[str, Any]) -> Instance:
         spot=entry.get("InstanceLifecycle") == "spot",
         request=entry.get("SpotInstanceRequestId", ""),
         launch=tags.get(TAG_LAUNCH, ""),
+        subnet=entry.get("SubnetId", ""),
+        protected=TAG_PROTECT in tags,
     )
 
 
@@ -190,4 +192,5 @@ def _request(entry: Mapping[str, Any]) -> SpotRequest:
         state=entry["State"],
         status=entry.get("Status", {}).get("Code", ""),
         instance=entry.get("InstanceId") or "",
+        updated=entry.get("Status", {}).get("UpdateTime"),
     )

@@ -1,5 +1,5 @@
-"""Everything that is not a task, in the ledger's table: jobs, fleets, launch intents, the lease,
-the nudge's gate, answers.
+"""Everything in the ledger's table that is not a task: jobs, fleets, launch intents, beats, marks,
+the lease, the nudge's gate, answers.
 
 One partition a kind; each write is conditional on the version that was read.
 """
@@ -14,12 +14,12 @@ import msgspec
 
 from aws_parallelizer.aws.dynamodb import Document, Key, Table
 from aws_parallelizer.core.errors import Conflict, NotFound
-from aws_parallelizer.core.fleet import Fleet, Intent
+from aws_parallelizer.core.fleet import Beat, Fleet, Intent, Mark
 from aws_parallelizer.core.job import Job
 
 _CHANGES = 20  # tries to change a row that others write too
 
-R = TypeVar("R", Job, Fleet, Intent)
+R = TypeVar("R", Job, Fleet, Intent, Beat, Mark)
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +106,34 @@ class Registry:
         return self._table.delete(
             Document(Key(f"intent#{intent.job}", intent.id), intent.version, "")
         )
+
+    def beats(self, job: str) -> list[Beat]:
+        """What the job's workers last said of themselves, by instance."""
+        return [_read(document, Beat) for document in self._table.partition(f"beat#{job}")]
+
+    def put_beat(self, beat: Beat) -> Beat:
+        """Store; raises Conflict where the row is not as this worker left it."""
+        key = Key(f"beat#{beat.job}", beat.instance)
+        return self._put(key, beat, f"the row of instance {beat.instance} was changed by another")
+
+    def remove_beat(self, beat: Beat) -> bool:
+        """Remove the row of a worker whose instance is gone."""
+        return self._table.delete(
+            Document(Key(f"beat#{beat.job}", beat.instance), beat.version, "")
+        )
+
+    def marks(self) -> list[Mark]:
+        """Instances that EC2 said it takes back."""
+        return [_read(document, Mark) for document in self._table.partition("mark")]
+
+    def put_mark(self, mark: Mark) -> Mark:
+        """Store; raises Conflict where there is one of the instance already."""
+        key = Key("mark", mark.instance)
+        return self._put(key, mark, f"instance {mark.instance} is marked already")
+
+    def remove_mark(self, mark: Mark) -> bool:
+        """Remove a mark that says nothing any more."""
+        return self._table.delete(Document(Key("mark", mark.instance), mark.version, ""))
 
     def take_lease(self, name: str, *, owner: str, now: datetime, seconds: float) -> Lease | None:
         """The lease if it is free, run out, or ours already; None while another holds it."""

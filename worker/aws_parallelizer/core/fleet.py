@@ -5,6 +5,7 @@ between two ticks.
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 TAG_STACK = "parallelizer:stack"
 TAG_JOB = "parallelizer:job"
 TAG_LAUNCH = "parallelizer:launch"
+TAG_PROTECT = "parallelizer:protect"  # set by people: whatever its value, nothing ends the instance
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -27,11 +29,13 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     spot: bool = False
     request: str = ""
     launch: str = ""
+    subnet: str = ""
+    protected: bool = False
 
 
 class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One spot request of a job. `type` is one-time or persistent; `state` and `status` are EC2's
-    words.
+    words, and `updated` is when the status became what it is.
     """
 
     id: str
@@ -39,6 +43,45 @@ class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     state: str
     status: str
     instance: str = ""
+    updated: datetime | None = None
+
+
+class Phase(StrEnum):
+    """How far a worker is. `starting` until it has its environment and asks for tasks."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A worker's sign of life, which it alone writes. `ready`: it has been `working` at least once.
+
+    `running` = tasks in its slots now; `why` = why it drains or ended.
+    """
+
+    job: str
+    instance: str
+    started: datetime
+    seen: datetime
+    phase: Phase
+    ready: bool = False
+    slots: int = 0
+    running: int = 0
+    why: str = ""
+    version: int = 0
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """EC2's word that it takes an instance of the account back, whoever's it is. `action` is EC2's
+    word: terminate, stop, hibernate, or rebalance for a mere recommendation.
+    """
+
+    instance: str
+    action: str
+    at: datetime
+    version: int = 0
 
 
 class Refusal(NamedTuple):
@@ -63,6 +106,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     call: str
     arguments: str
     wish: str = ""
+    on_demand: bool = False
     resolved: bool = False
     instances: tuple[str, ...] = ()
     error: str = ""

@@ -34,7 +34,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A job's row. `version` counts its writes, 0 = not yet stored."""
+    """A job's row. `version` counts its writes, 0 = not yet stored.
+
+    `paused` by a person, `hold` = why reconcile lets no worker take tasks (the budget is spent).
+    """
 
     name: str
     parameters: Parameters
@@ -45,9 +48,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     stopped: bool = False
     deleting: bool = False
     purge: bool = False
+    paused: bool = False
+    hold: str = ""
     wishes: tuple[Wish, ...] = ()
     enqueues: tuple[str, ...] = ()
     version: int = 0
+
+    @property
+    def leasing(self) -> bool:
+        """Whether workers may take tasks."""
+        return not (self.paused or self.hold or self.stopped or self.deleting)
 
 
 def checked_name(name: str) -> str:
