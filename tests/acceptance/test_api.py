@@ -12,12 +12,12 @@ from waiting import until
 RUN = "#!/bin/sh\necho hello\n"
 
 
-def test_fault_78_an_unsigned_call_is_refused(cloud: Cloud) -> None:
+def test_an_unsigned_call_is_refused(cloud: Cloud) -> None:
     for method, path in [("GET", "/jobs"), ("PUT", "/jobs/x"), ("DELETE", "/jobs/x")]:
         assert cloud.call(method, path, signed=False).status == 403
 
 
-def test_fault_80_bad_parameters_are_refused_all_at_once_by_name(cloud: Cloud) -> None:
+def test_bad_parameters_are_refused_all_at_once_by_name(cloud: Cloud) -> None:
     wrong = {"numThread": 3, "maxPrice": -1, "visibilityTimeout": "soon"}
     answer = cloud.call("PUT", "/jobs/bad", wrong)
     assert answer.status == 400
@@ -28,7 +28,7 @@ def test_fault_80_bad_parameters_are_refused_all_at_once_by_name(cloud: Cloud) -
 
 
 @pytest.mark.parametrize("name", ["UPPER", "a" * 41, "a_b", "a%20b", "..x"])
-def test_fault_82_a_name_that_is_not_allowed_is_refused(cloud: Cloud, name: str) -> None:
+def test_a_name_that_is_not_allowed_is_refused(cloud: Cloud, name: str) -> None:
     wanted = {"environmentZip": "e.zip", "analysisProgram": "run.sh"}
     assert cloud.call("PUT", f"/jobs/{name}", wanted).status == 400
 

@@ -60,7 +60,7 @@ def test_a_second_start_says_that_one_runs_and_does_no_harm(cloud: Cloud) -> Non
     assert cloud.call("GET", "/jobs").status == 200
 
 
-def test_fault_95_a_spot_notice_releases_what_cannot_finish_and_another_worker_does_it(
+def test_a_spot_notice_releases_what_cannot_finish_and_another_worker_does_it(
     cloud: Cloud,
 ) -> None:
     cloud.create("reclaimed", {"run.sh": QUICK}, maxInstances=1, numThreads=1, idleTimeout=5)

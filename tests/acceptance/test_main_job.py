@@ -72,7 +72,7 @@ def test_300_files_with_odd_keys_come_out_byte_for_byte_and_nothing_is_left_runn
     assert {request["State"] for request in persistent} <= {"cancelled", "closed"}
 
 
-def test_fault_93_a_worker_killed_in_mid_task_loses_nothing(cloud: Cloud) -> None:
+def test_a_worker_killed_in_mid_task_loses_nothing(cloud: Cloud) -> None:
     cloud.create(
         "killed", {"run.sh": DIGEST}, maxInstances=1, numThreads=2, idleTimeout=5,
         visibilityTimeout=30,
@@ -141,7 +141,7 @@ def test_files_that_were_there_before_the_job_are_enqueued_on_request(cloud: Clo
     assert {task["attempts"] for task in cloud.tasks("early")} == {1}
 
 
-def test_fault_10_a_poison_upload_message_holds_up_neither_files_nor_the_fleets_end(
+def test_a_poison_upload_message_holds_up_neither_files_nor_the_fleets_end(
     cloud: Cloud,
 ) -> None:
     sqs = cloud.client("sqs")

@@ -70,7 +70,7 @@ def test_a_row_is_found_by_its_key_whatever_the_key_is(ledger: Ledger) -> None:
         ledger.get("j", "other")
 
 
-def test_fault_107_of_two_results_for_one_task_one_is_refused(ledger: Ledger) -> None:
+def test_of_two_results_for_one_task_one_is_refused(ledger: Ledger) -> None:
     [stored] = ledger.write([row("k")])
     assert ledger.write([in_state(stored, State.DONE)])[0] is not None
     assert ledger.write([in_state(stored, State.FAILED)]) == [None]
@@ -153,7 +153,7 @@ def test_a_change_that_another_writer_overtook_is_made_on_the_newer_job(registry
     assert (changed.stopped, changed.purge) == (True, True)
 
 
-def test_fault_31_one_holds_the_lease_and_fault_32_after_its_end_the_next(
+def test_one_holds_the_lease_and_after_its_end_the_next(
     registry: Registry,
 ) -> None:
     first = registry.take_lease("reconcile", owner="a", now=NOW, seconds=60)
@@ -169,7 +169,7 @@ def test_fault_31_one_holds_the_lease_and_fault_32_after_its_end_the_next(
     assert registry.take_lease("reconcile", owner="c", now=later, seconds=60)
 
 
-def test_fault_17_one_nudge_is_given_in_a_span(registry: Registry) -> None:
+def test_one_nudge_is_given_in_a_span(registry: Registry) -> None:
     given = [registry.may_nudge(now=NOW + timedelta(seconds=i), seconds=10) for i in range(12)]
     assert given == [True] + [False] * 9 + [True, False]
 

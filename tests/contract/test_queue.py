@@ -65,7 +65,7 @@ def test_a_message_that_is_let_go_comes_back_at_once_under_its_id_and_counted(qu
     assert second.message_id == first.message_id
 
 
-def test_fault_28_a_stale_handle_deletes_nothing_and_is_no_error(queue: Any) -> None:
+def test_a_stale_handle_deletes_nothing_and_is_no_error(queue: Any) -> None:
     queue.send(["a"])
     [first] = queue.receive(1, wait_seconds=0)
     queue.extend({first.handle: 0})
@@ -81,7 +81,7 @@ def test_a_message_is_leased_for_as_long_as_the_receiver_says(queue: Any) -> Non
     assert until(lambda: bodies(queue), seconds=10, what="the lease runs out") == ["a"]
 
 
-def test_fault_21_delayed_messages_count_and_are_not_yet_received(queue: Any) -> None:
+def test_delayed_messages_count_and_are_not_yet_received(queue: Any) -> None:
     queue.send(["a"], delay_seconds=60)
     queue.send(["b", "c"])
     [_] = queue.receive(1, wait_seconds=0)

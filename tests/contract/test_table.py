@@ -57,7 +57,7 @@ def test_of_two_writers_who_read_the_same_version_one_is_refused(table: Any) -> 
     assert table.get(Key("p", "a")).text == "one"
 
 
-def test_fault_54_a_write_whose_answer_was_lost_is_recognised_as_ours(table: Any) -> None:
+def test_a_write_whose_answer_was_lost_is_recognised_as_ours(table: Any) -> None:
     table.write([document("a")])
     changed = document("a", version=1, text="mine", state="t", since="2")
     assert table.write([changed]) == [True]

@@ -21,7 +21,7 @@ def stack(endpoint: str) -> Stack:
     return Stack(endpoint, "driven", "NudgeSeconds=1")
 
 
-def test_fault_78_an_unsigned_call_is_refused(stack: Stack) -> None:
+def test_an_unsigned_call_is_refused(stack: Stack) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{stack.base}/jobs", timeout=30)
     assert caught.value.code == 403
@@ -44,7 +44,7 @@ def test_uploads_become_tasks_under_their_own_keys(stack: Stack) -> None:
             assert answer.read() == (b"" if key.endswith("empty") else b"x")
 
 
-def test_fault_4_an_event_that_is_sent_again_makes_no_second_message(stack: Stack) -> None:
+def test_an_event_that_is_sent_again_makes_no_second_message(stack: Stack) -> None:
     stack.api.put("/jobs/twice", WANTED)
     stack.put("twice/a")
     until(lambda: stack.tasks("twice"), seconds=30, what="the upload is a task")
@@ -63,7 +63,7 @@ def test_fault_4_an_event_that_is_sent_again_makes_no_second_message(stack: Stac
     assert stack.messages("twice") == 2
 
 
-def test_fault_10_a_poison_body_blocks_no_other(stack: Stack) -> None:
+def test_a_poison_body_blocks_no_other(stack: Stack) -> None:
     stack.api.put("/jobs/poison", WANTED)
     uploads = stack.outputs["UploadsQueue"]
     stack.client("sqs").send_message(QueueUrl=uploads, MessageBody="not JSON")

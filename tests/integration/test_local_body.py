@@ -231,7 +231,7 @@ def test_botocore_finds_the_instances_credentials(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("kind", "after"), [("one-time", "closed"), ("persistent", "open")])
-def test_fault_56_a_reclaim_gives_notice_and_then_ends_the_machine(
+def test_a_reclaim_gives_notice_and_then_ends_the_machine(
     server: Server, kind: str, after: str
 ) -> None:
     instance = server.run(kind=kind)

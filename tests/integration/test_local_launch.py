@@ -140,7 +140,7 @@ def launched(answer: dict[str, Any]) -> list[str]:
     return sorted(str(name) for name in names)
 
 
-def test_fault_33_the_same_token_never_launches_twice(server: Server, template: str) -> None:
+def test_the_same_token_never_launches_twice(server: Server, template: str) -> None:
     calls: list[Callable[[], dict[str, Any]]] = [
         lambda: server.ec2.run_instances(
             ImageId="ami-local", MinCount=1, MaxCount=1, ClientToken="run-once"
@@ -154,9 +154,7 @@ def test_fault_33_the_same_token_never_launches_twice(server: Server, template: 
         assert everything(server) == before
 
 
-def test_fault_34_a_token_with_other_parameters_is_a_mismatch(
-    server: Server, template: str
-) -> None:
+def test_a_token_with_other_parameters_is_a_mismatch(server: Server, template: str) -> None:
     server.ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, ClientToken="mismatch")
     server.ec2.create_fleet(**fleet(template, ClientToken="mismatch"))
     for call in (

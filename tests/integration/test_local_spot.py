@@ -138,7 +138,7 @@ def test_unknown_requests_are_not_found_and_nothing_is_cancelled(server: Server)
     assert server.status(request)[0] == "active"
 
 
-def test_fault_64_a_stopped_persistent_instance_is_started_again(server: Server) -> None:
+def test_a_stopped_persistent_instance_is_started_again(server: Server) -> None:
     instance = server.run(kind="persistent", tags=PLAIN)
     name, request = instance["InstanceId"], instance["SpotInstanceRequestId"]
     server.ec2.stop_instances(InstanceIds=[name])
@@ -149,7 +149,7 @@ def test_fault_64_a_stopped_persistent_instance_is_started_again(server: Server)
     assert server.status(request) == ("active", "fulfilled")
 
 
-def test_fault_66_the_cancel_of_a_disabled_request_terminates_the_stopped_instance(
+def test_the_cancel_of_a_disabled_request_terminates_the_stopped_instance(
     server: Server,
 ) -> None:
     instance = server.run(kind="persistent", tags=PLAIN)
@@ -161,7 +161,7 @@ def test_fault_66_the_cancel_of_a_disabled_request_terminates_the_stopped_instan
     assert server.status(request) == ("cancelled", "instance-terminated-by-user")
 
 
-def test_fault_65_what_ec2_stopped_is_started_by_ec2_alone(
+def test_what_ec2_stopped_is_started_by_ec2_alone(
     tmp_path: Path,
 ) -> None:
     with serving(tmp_path, relaunch_seconds=3) as own:

@@ -173,7 +173,7 @@ def test_instances_are_those_that_reconcile_last_saw(desk: Desk) -> None:
     assert [one["id"] for one in document["instances"]] == ["i-1"]
 
 
-def test_fault_79_a_post_that_is_repeated_is_carried_out_once(desk: Desk) -> None:
+def test_a_post_that_is_repeated_is_carried_out_once(desk: Desk) -> None:
     first = api.launch(desk.context, post({"count": 2}, key="k"), "job")
     desk.world.change_job(wishes=())  # reconcile has carried it out
     again = api.launch(desk.context, post({"count": 2}, key="k"), "job")
@@ -209,16 +209,14 @@ def test_a_post_that_failed_may_be_repeated_with_its_key(desk: Desk) -> None:
         ([1], "object"),
     ],
 )
-def test_fault_80_a_wrong_body_is_refused_by_the_fields_name(
-    desk: Desk, wrong: object, name: str
-) -> None:
+def test_a_wrong_body_is_refused_by_the_fields_name(desk: Desk, wrong: object, name: str) -> None:
     with pytest.raises(ParameterError, match=name):
         api.launch(desk.context, post(wrong), "job")
     assert desk.world.registry.job("job").wishes == ()
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"environmentZip=e", b"[]", b"3"])
-def test_fault_80_a_body_that_is_not_json_is_refused(desk: Desk, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(desk: Desk, body: bytes) -> None:
     with pytest.raises(ParameterError):
         api.put_job(desk.context, Call("/p", {}, body), "new")
 
@@ -235,12 +233,12 @@ def test_fault_80_a_body_that_is_not_json_is_refused(desk: Desk, body: bytes) ->
         {"prefix": "x" * 1025},
     ],
 )
-def test_fault_80_a_wrong_query_string_is_refused(desk: Desk, query: dict[str, str]) -> None:
+def test_a_wrong_query_string_is_refused(desk: Desk, query: dict[str, str]) -> None:
     with pytest.raises(ParameterError):
         api.list_tasks(desk.context, Call("/p", query), "job")
 
 
-def test_fault_82_a_key_of_1025_bytes_is_refused(desk: Desk) -> None:
+def test_a_key_of_1025_bytes_is_refused(desk: Desk) -> None:
     with pytest.raises(ParameterError, match="1024"):
         api.get_task(desk.context, ask(key="é" * 512 + "x"), "job")
 

@@ -55,15 +55,13 @@ def test_a_parameters_file_is_taken_as_text_with_its_dos_line_ends(
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_fault_82_a_name_that_is_not_allowed_is_refused_on_every_route(
-    desk: Desk, client: Client
-) -> None:
+def test_a_name_that_is_not_allowed_is_refused_on_every_route(desk: Desk, client: Client) -> None:
     for method, path in [("get", ""), ("put", ""), ("delete", ""), ("post", "/enqueue")]:
         answer = getattr(client.http, method)(f"/jobs/UPPER{path}", headers=JSON, body=b"{}")
         assert (answer.status_code, answer.json_body["Code"]) == (400, "BadRequestError")
 
 
-def test_fault_80_a_body_of_another_type_is_refused(desk: Desk, client: Client) -> None:
+def test_a_body_of_another_type_is_refused(desk: Desk, client: Client) -> None:
     answer = client.http.post("/jobs/x/instances", headers={"Content-Type": "text/xml"}, body=b"<")
     assert answer.status_code == 415
 

@@ -65,7 +65,7 @@ def test_all_objects_under_the_prefix_become_tasks_once(desk: Desk) -> None:
     assert desk.world.registry.job("job").enqueues == ()
 
 
-def test_fault_81_a_long_listing_goes_on_in_further_steps_without_gap_or_duplicate(
+def test_a_long_listing_goes_on_in_further_steps_without_gap_or_duplicate(
     desk: Desk,
 ) -> None:
     keys = fill(desk, 35)

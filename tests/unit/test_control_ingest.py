@@ -31,20 +31,20 @@ def test_an_upload_becomes_one_row_and_one_message(desk: Desk) -> None:
     assert desk.sent() == [Message(key="job/a b", bucket=BUCKET, job="job", etag="e1", size=7)]
 
 
-def test_fault_4_the_same_event_twice_sends_one_message(desk: Desk) -> None:
+def test_the_same_event_twice_sends_one_message(desk: Desk) -> None:
     desk.upload({"key": "job/a"})
     desk.upload({"key": "job/a"})
     assert len(desk.sent()) == 1
 
 
-def test_fault_5_of_two_events_out_of_order_the_newer_object_stays(desk: Desk) -> None:
+def test_of_two_events_out_of_order_the_newer_object_stays(desk: Desk) -> None:
     desk.upload({"key": "job/a", "eTag": "new", "sequencer": "0A1"})
     desk.upload({"key": "job/a", "eTag": "old", "sequencer": "0A"})
     assert desk.world.row("job/a").etag == "new"
     assert len(desk.sent()) == 1
 
 
-def test_fault_6_two_events_of_one_object_in_one_batch_make_one_message(desk: Desk) -> None:
+def test_two_events_of_one_object_in_one_batch_make_one_message(desk: Desk) -> None:
     assert (
         desk.upload({"key": "job/a", "sequencer": "01"}, {"key": "job/a", "sequencer": "02"}) == []
     )
@@ -59,7 +59,7 @@ def test_two_generations_in_one_batch_end_with_the_newer_one(desk: Desk) -> None
     assert [one.etag for one in desk.sent()] == ["e1", "e2"]
 
 
-def test_fault_8_and_defect_21_markers_are_passed_over_and_empty_files_are_tasks(
+def test_markers_are_passed_over_and_empty_files_are_tasks(
     desk: Desk,
 ) -> None:
     desk.upload({"key": "job/dir/", "size": 0}, {"key": "job/empty", "size": 0})
@@ -67,14 +67,14 @@ def test_fault_8_and_defect_21_markers_are_passed_over_and_empty_files_are_tasks
     assert [row.key for row in desk.context.ledger.page("job").tasks] == ["job/empty"]
 
 
-def test_fault_9_only_the_message_with_the_bad_record_comes_again(desk: Desk) -> None:
+def test_only_the_message_with_the_bad_record_comes_again(desk: Desk) -> None:
     good = desk.told({"key": "job/a"}, number="good")
     poison = Told("poison", "not JSON", 1, "handle of poison")
     assert ingest.ingest(desk.context, [poison, good]) == ["poison"]
     assert [one.key for one in desk.sent()] == ["job/a"]
 
 
-def test_fault_10_poison_comes_again_at_once_so_that_it_does_not_keep_fleets_for_long(
+def test_poison_comes_again_at_once_so_that_it_does_not_keep_fleets_for_long(
     desk: Desk,
 ) -> None:
     uploads = cast("FakeQueue", desk.context.uploads)
@@ -100,7 +100,7 @@ def test_a_message_that_the_queue_did_not_take_fails_alone_and_is_sent_the_next_
     assert sorted(one.key for one in desk.sent()) == ["job/a", "job/b", "job/c"]
 
 
-def test_fault_11_when_one_job_fails_the_uploads_of_others_are_taken_in(desk: Desk) -> None:
+def test_when_one_job_fails_the_uploads_of_others_are_taken_in(desk: Desk) -> None:
     desk.make("other")
 
     class Broken(type(desk.world.queue())):  # type: ignore[misc]
@@ -114,7 +114,7 @@ def test_fault_11_when_one_job_fails_the_uploads_of_others_are_taken_in(desk: De
     assert len(desk.sent("other")) == 1
 
 
-def test_fault_13_a_crash_between_row_and_message_is_mended_by_the_next_delivery(
+def test_a_crash_between_row_and_message_is_mended_by_the_next_delivery(
     desk: Desk,
 ) -> None:
     desk.world.enqueue("job/a", send=False)
@@ -147,7 +147,7 @@ def test_a_row_that_another_writer_changed_meanwhile_is_decided_anew(desk: Desk)
     assert desk.world.row("job/a").version == 1
 
 
-def test_fault_15_objects_of_no_job_or_of_one_being_deleted_are_dropped(desk: Desk) -> None:
+def test_objects_of_no_job_or_of_one_being_deleted_are_dropped(desk: Desk) -> None:
     desk.world.change_job(deleting=True)
     assert desk.upload({"key": "nobody/a"}, {"key": "job/a"}) == []
     assert desk.sent() == []
@@ -168,7 +168,7 @@ def test_a_filter_that_fails_on_an_object_skips_it_and_blocks_nothing(desk: Desk
     assert "filter fails" in desk.world.row("odd/a", job="odd").reason
 
 
-def test_fault_17_many_uploads_give_one_nudge_in_its_span(desk: Desk) -> None:
+def test_many_uploads_give_one_nudge_in_its_span(desk: Desk) -> None:
     desk.steps.delays.clear()
     for number in range(20):
         desk.world.ec2.now += timedelta(milliseconds=100)

@@ -177,7 +177,7 @@ def test_one_purge_at_a_time(desk: Desk) -> None:
     assert desk.world.row("job/a").key == "job/a"
 
 
-def test_fault_30_a_queue_deleted_a_moment_ago_is_a_conflict_that_says_when(desk: Desk) -> None:
+def test_a_queue_deleted_a_moment_ago_is_a_conflict_that_says_when(desk: Desk) -> None:
     class Recent(FakeQueues):
         def make(self, name: str, attributes: object) -> str:
             raise Conflict(f"queue {name} was deleted less than 60 seconds ago")

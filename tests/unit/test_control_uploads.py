@@ -24,12 +24,12 @@ def body(*records: object) -> str:
     return json.dumps({"Records": records})
 
 
-def test_fault_1_a_test_event_tells_of_nothing_and_is_no_error() -> None:
+def test_a_test_event_tells_of_nothing_and_is_no_error() -> None:
     told = uploads.decode(json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"}))
     assert told == Notification([], [])
 
 
-def test_fault_2_a_key_is_decoded_once() -> None:
+def test_a_key_is_decoded_once() -> None:
     [created] = uploads.decode(body(record("a+b%2Bc%2520%C3%A9.txt"))).created
     assert created == Created("inputs", "a b+c%20é.txt", "e1", 3, "0A")
 
@@ -52,14 +52,14 @@ def test_events_that_make_no_object_are_passed_over() -> None:
     assert not told.malformed
 
 
-def test_fault_9_one_bad_record_of_several_leaves_the_others_whole() -> None:
+def test_one_bad_record_of_several_leaves_the_others_whole() -> None:
     told = uploads.decode(body(record("one"), {"eventName": "ObjectCreated:Put"}, record("two")))
     assert [created.key for created in told.created] == ["one", "two"]
     assert len(told.malformed) == 1
 
 
 @pytest.mark.parametrize("poison", ["", "plain", "[]", "3", "{}", '{"Records": 1}'])
-def test_fault_10_a_poison_body_is_malformed_and_raises_nothing(poison: str) -> None:
+def test_a_poison_body_is_malformed_and_raises_nothing(poison: str) -> None:
     told = uploads.decode(poison)
     assert not told.created
     assert len(told.malformed) == 1

@@ -68,11 +68,11 @@ def test_inputs_whose_names_no_file_can_bear_get_names_that_differ() -> None:
 
 
 @given(TEXT)
-def test_fault_91_every_key_has_one_of_the_shards(key: str) -> None:
+def test_every_key_has_one_of_the_shards(key: str) -> None:
     assert 0 <= keys.shard(key) < keys.SHARDS
 
 
-def test_fault_91_keys_of_one_job_are_spread_over_all_shards() -> None:
+def test_keys_of_one_job_are_spread_over_all_shards() -> None:
     assert {keys.shard(f"job/file-{i}.txt") for i in range(1000)} == set(range(keys.SHARDS))
 
 

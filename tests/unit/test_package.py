@@ -74,7 +74,7 @@ def actions(template: Template, role: str) -> set[str]:
     return found
 
 
-def test_fault_78_every_route_is_signed_and_there_are_no_others(template: Template) -> None:
+def test_every_route_is_signed_and_there_are_no_others(template: Template) -> None:
     api = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     found = {
         (path, method): operation
@@ -111,7 +111,7 @@ def test_the_functions_and_what_starts_them_are_exactly_these(template: Template
     assert step["BatchSize"] == 1
 
 
-def test_fault_83_what_is_merged_into_chalices_resources_bears_names_that_it_made(
+def test_what_is_merged_into_chalices_resources_bears_names_that_it_made(
     tmp_path: Path,
 ) -> None:
     bare = tmp_path / "control"
@@ -160,13 +160,13 @@ def test_a_message_stays_hidden_longer_than_its_function_may_run(
     assert hidden > functions(template)[function]["Timeout"]
 
 
-def test_fault_24_dead_letters_are_kept_as_long_as_sqs_can(template: Template) -> None:
+def test_dead_letters_are_kept_as_long_as_sqs_can(template: Template) -> None:
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::SQS::Queue":
             assert resource["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600, name
 
 
-def test_fault_61_buckets_are_private_and_drop_the_parts_of_broken_uploads(
+def test_buckets_are_private_and_drop_the_parts_of_broken_uploads(
     template: Template,
 ) -> None:
     buckets = [r for r in template["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
@@ -243,9 +243,7 @@ def test_the_code_holds_the_library_and_what_it_needs_and_not_the_laptops_side(
         assert not any(name.startswith(unwanted) for name in names), unwanted
 
 
-def test_fault_85_wheels_and_functions_are_of_one_architecture(
-    packaged: Path, template: Template
-) -> None:
+def test_wheels_and_functions_are_of_one_architecture(packaged: Path, template: Template) -> None:
     [architecture] = {one for f in functions(template).values() for one in f["Architectures"]}
     built_for = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[architecture]
     built = [n for n in zipfile.ZipFile(packaged / CODE).namelist() if n.endswith(".so")]

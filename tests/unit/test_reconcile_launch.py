@@ -228,7 +228,7 @@ def test_without_an_image_nothing_is_launched_and_the_cure_is_said(world: World)
     assert world.fleet().sentence == "no image: run make ami, or set imageID, next try in 9 s"
 
 
-def test_fault_101_without_an_environment_nothing_is_launched_until_it_is_there(
+def test_without_an_environment_nothing_is_launched_until_it_is_there(
     world: World,
 ) -> None:
     world.add_job()

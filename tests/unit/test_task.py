@@ -41,16 +41,14 @@ def claimed(row: Task | None, message: Message = OBJECT, message_id: str = "m1")
     )
 
 
-def test_fault_4_the_same_event_twice_makes_one_task() -> None:
+def test_the_same_event_twice_makes_one_task() -> None:
     assert task.enqueue(queued(), OBJECT, sequencer="0A", now=LATER) is None
 
 
 @pytest.mark.parametrize(
     ("earlier", "later"), [("0A", "0B"), ("0A", "0A1"), ("9", "A0"), ("0a", "0B")]
 )
-def test_fault_5_of_two_events_out_of_order_the_newest_object_wins(
-    earlier: str, later: str
-) -> None:
+def test_of_two_events_out_of_order_the_newest_object_wins(earlier: str, later: str) -> None:
     first = stored(task.enqueue(None, OBJECT, sequencer=earlier, now=NOW))
     newer = task.enqueue(first, NEWER, sequencer=later, now=LATER)
     assert newer is not None
@@ -79,18 +77,18 @@ def test_enqueue_by_hand_takes_failed_and_skipped_tasks_and_leaves_done_and_open
     assert task.enqueue_again(running(), OBJECT, now=LATER) is None
 
 
-def test_fault_13_a_second_message_of_a_running_task_is_dropped() -> None:
+def test_a_second_message_of_a_running_task_is_dropped() -> None:
     assert isinstance(claimed(running("m1"), message_id="m2"), Drop)
 
 
-def test_fault_57_the_same_message_again_means_a_lost_worker_and_is_taken_over_uncounted() -> None:
+def test_the_same_message_again_means_a_lost_worker_and_is_taken_over_uncounted() -> None:
     claim = claimed(running("m1"), message_id="m1")
     assert isinstance(claim, Start)
     assert (claim.task.reclaims, claim.task.attempts, claim.task.instance) == (1, 0, "i-2")
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.PROGRAM_ERROR, Outcome.INPUT_MISSING])
-def test_fault_28_the_message_of_an_ended_task_is_dropped(outcome: Outcome) -> None:
+def test_the_message_of_an_ended_task_is_dropped(outcome: Outcome) -> None:
     row = task.end(running(), Ended(outcome=outcome), max_attempts=1, now=NOW)
     assert isinstance(claimed(row), Drop)
 
