@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test check deploy clean
+.PHONY: help venv demo local reclaim test check package deploy clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,11 @@ check: venv ## Run the linters and the type checker
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-deploy: venv ## Deploy the stack to the AWS account of your credentials (STACK=parallelizer)
-	@$(RUN) -m deploy --stack "$(or $(STACK),parallelizer)"
+package: venv ## Write the stack's template and code to OUT=build/package
+	@$(RUN) -m deploy package --out "$(or $(OUT),build/package)"
+
+deploy: venv ## Deploy STACK=parallelizer to your AWS account (REGION=, PARAMETERS="Name=value ...")
+	@$(RUN) -m deploy deploy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(PARAMETERS)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

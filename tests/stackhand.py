@@ -18,16 +18,22 @@ PATH = f"{ROOT / 'worker'}{os.pathsep}{ROOT / 'control'}"
 
 
 def run_deploy(endpoint: str, stack: str, *parameters: str) -> subprocess.CompletedProcess[str]:
-    """`python -m deploy` against the endpoint."""
+    """`python -m deploy deploy` against the endpoint."""
+    return run(endpoint, "deploy", "--stack", stack, *parameters)
+
+
+def run(endpoint: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """`python -m deploy` against the endpoint, with `environ` added."""
     environment = {
         **os.environ,
         **emulator.CREDENTIALS,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": emulator.REGION,
         "PYTHONPATH": PATH,
+        **environ,
     }
     return subprocess.run(
-        [sys.executable, "-m", "deploy", "--stack", stack, *parameters],
+        [sys.executable, "-m", "deploy", *arguments],
         env=environment,
         capture_output=True,
         text=True,

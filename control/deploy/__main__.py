@@ -1,32 +1,84 @@
-"""`python -m deploy --stack NAME [Parameter=Value ...]`: create or update a stack."""
+"""`python -m deploy package|deploy|destroy`: what the make targets of these names run."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.core.errors import ParallelizerError
+from deploy.package import CODE, TEMPLATE, package
+from deploy.saying import Interrupted
 from deploy.stack import deploy
 
+_INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
-def main() -> int:
-    """The command line; 0 when the stack stands as described."""
-    parser = argparse.ArgumentParser(prog="deploy", description=__doc__)
-    parser.add_argument("--stack", default="parallelizer", help="name of the stack")
-    parser.add_argument("parameters", nargs="*", metavar="Parameter=Value")
-    arguments = parser.parse_args()
-    pairs = [text.partition("=") for text in arguments.parameters]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        parser.error(f"not of the form Parameter=Value: {', '.join(wrong)}")
+say = partial(print, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when all is as asked."""
+    options = _options(arguments)
+    if getattr(options, "region", ""):
+        os.environ["AWS_REGION"] = options.region
     try:
-        outputs = deploy(arguments.stack, parameters={name: value for name, _, value in pairs})
+        return _run(options)
+    except Interrupted as error:
+        print(f"{options.action}: {error}", file=sys.stderr)
+        return _INTERRUPTED
+    except KeyboardInterrupt:
+        print(f"{options.action}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
     except (ParallelizerError, *CALL_FAILED) as error:
-        print(f"deploy: {error}", file=sys.stderr)
+        print(f"{options.action}: {error}", file=sys.stderr)
         return 1
-    for name, value in sorted(outputs.items()):
-        print(f"{name}={value}")
+
+
+def _run(options: argparse.Namespace) -> int:
+    match options.action:
+        case "package":
+            _package(options.out)
+        case "deploy":
+            _tell(deploy(options.stack, parameters=dict(options.parameters), say=say))
     return 0
+
+
+def _package(out: Path) -> None:
+    package(out)
+    for name in (TEMPLATE, CODE):
+        say(f"{out / name}  {(out / name).stat().st_size:,} bytes")
+
+
+def _tell(outputs: Mapping[str, str]) -> None:
+    for name, value in sorted(outputs.items()):
+        say(f"{name}={value}")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="deploy", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    one = actions.add_parser("package", help="write the template and the functions' code")
+    one.add_argument("--out", type=Path, default=Path("build/package"))
+    one = actions.add_parser("deploy", help="create or update a stack")
+    _place(one)
+    one.add_argument("parameters", nargs="*", type=_parameter, metavar="Parameter=Value")
+    return parser.parse_args(arguments)
+
+
+def _place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", default="parallelizer", help="name of the stack")
+    parser.add_argument("--region", default="", help="instead of the one of your AWS settings")
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not of the form Parameter=Value")
+    return name, value
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from stackhand import Stack, run_deploy
+from stackhand import Stack, run, run_deploy
 
 STACK = "deployed"
 OUTPUTS = {
@@ -32,10 +35,21 @@ def environment(stack: Stack) -> dict[str, str]:
     return found
 
 
+def test_the_package_is_written_where_it_is_asked_for_and_its_sizes_told(
+    endpoint: str, tmp_path: Path
+) -> None:
+    ended = run(endpoint, "package", "--out", str(tmp_path / "new" / "package"))
+    assert ended.returncode == 0, ended.stderr
+    for line, name in zip(ended.stdout.splitlines(), ("sam.json", "deployment.zip"), strict=True):
+        path = tmp_path / "new" / "package" / name
+        assert line == f"{path}  {path.stat().st_size:,} bytes"
+
+
 def test_a_stack_is_made_and_tells_where_everything_is(stack: Stack) -> None:
     assert set(stack.outputs) >= OUTPUTS
     assert f"stack {STACK}: CREATE_COMPLETE" in stack.said
     assert "packaged" in stack.said
+    assert re.search(r"^ +\d+ s  Ledger CREATE_COMPLETE$", stack.said, re.MULTILINE)
     given = environment(stack)
     assert (given["EMPTY_READINGS"], given["EMPTY_SPAN_SECONDS"]) == ("2", "180")
     assert given["LEDGER_TABLE"] == stack.outputs["LedgerTable"]
@@ -55,6 +69,17 @@ def test_deployed_again_nothing_changes_and_that_is_said(stack: Stack) -> None:
     assert f"stack {STACK}: no changes" in ended.stdout
 
 
+def test_the_role_for_spot_instances_is_made_once(stack: Stack) -> None:
+    assert "made the role AWSServiceRoleForEC2Spot" in stack.said
+    assert "AWSServiceRoleForEC2Spot" not in run_deploy(stack.endpoint, STACK).stdout
+
+
+def test_the_region_of_the_command_goes_before_that_of_the_settings(endpoint: str) -> None:
+    there = run(endpoint, "deploy", "--stack", "elsewhere", "--region", "eu-west-1")
+    assert there.returncode == 0, there.stderr
+    assert "execute-api.eu-west-1." in there.stdout
+
+
 def test_a_parameter_that_is_not_named_stays_as_it_was(stack: Stack) -> None:
     ended = run_deploy(stack.endpoint, STACK, "DrainSeconds=7")
     assert ended.returncode == 0, ended.stderr
@@ -68,6 +93,7 @@ def test_a_parameter_that_is_not_named_stays_as_it_was(stack: Stack) -> None:
     [
         ("wrong", "Nothing=1", "Nothing"),
         ("wrong", "EmptyReadings", "Parameter=Value"),
+        ("wrong", "EmptyReadings=0", "EmptyReadings"),
         ("x" * 35, "EmptyReadings=2", "34"),
     ],
 )
