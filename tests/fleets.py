@@ -14,11 +14,13 @@ from aws_parallelizer.core import message, task
 from aws_parallelizer.core.fleet import Fleet
 from aws_parallelizer.core.job import Job, settle
 from aws_parallelizer.core.message import Message
+from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
-from aws_parallelizer.core.task import Ended, Outcome, Start, Task
+from aws_parallelizer.core.task import Ended, Start, Task
 from chalicelib import reconcile
 from chalicelib.context import Context
 from fakes.ec2 import FakeEc2
+from fakes.faults import Breakable, BreakableQueues, Faults
 from fakes.queue import FakeQueue
 from fakes.queues import FakeQueues
 from fakes.s3 import FakeS3
@@ -32,10 +34,13 @@ TICK_SECONDS = 60
 
 @dataclass
 class World:
-    """One stack. `tick` lets a minute pass and reconcile run."""
+    """One stack. `tick` lets a minute pass and reconcile run.
+
+    All that reconcile calls goes through `faults`; what a test does to the stack does not.
+    """
 
     ec2: FakeEc2 = field(default_factory=lambda: FakeEc2(now=START))
-    queues: FakeQueues = field(default_factory=FakeQueues)
+    queues: FakeQueues = field(init=False)
     table: FakeTable = field(default_factory=FakeTable)
     ssm: FakeSsm = field(
         default_factory=lambda: FakeSsm(values={"/parallelizer/image-id": "ami-1"})
@@ -44,10 +49,15 @@ class World:
     s3: FakeS3 = field(default_factory=lambda: FakeS3("parallelizer-environment"))
 
     def __post_init__(self) -> None:
+        self.queues = FakeQueues(clock=lambda: self.ec2.now.timestamp())
         self.settings = settings()
         self.s3.put(self.settings.environment_bucket, "e.zip")
         self.registry = Registry(cast("Any", self.table))
         self.ledger = Ledger(cast("Any", self.table))
+
+    @property
+    def faults(self) -> Faults:
+        return self.ec2.faults
 
     @property
     def clients(self) -> dict[str, Any]:
@@ -55,12 +65,13 @@ class World:
 
     @property
     def context(self) -> Context:
+        table = cast("Any", Breakable(self.table, self.faults))
         return Context(
             settings=self.settings,
-            registry=self.registry,
-            ledger=self.ledger,
+            registry=Registry(table),
+            ledger=Ledger(table),
             s3=cast("Any", self.s3),
-            queues=cast("Any", self.queues),
+            queues=cast("Any", BreakableQueues(self.queues, self.faults)),
             client=lambda service, *, attempts=5: self.clients[service],
             now=lambda: self.ec2.now,
         )
@@ -126,7 +137,9 @@ class World:
         return found
 
     def run(self) -> None:
-        reconcile.run(self.context)
+        """Reconcile, once; a crash in it is the test's to catch."""
+        with self.faults.process():
+            reconcile.run(self.context)
 
     def tick(self, times: int = 1, *, seconds: float = TICK_SECONDS) -> None:
         for _ in range(times):

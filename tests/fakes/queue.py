@@ -15,6 +15,24 @@ from aws_parallelizer.aws.sqs import MAX_VISIBILITY_SECONDS, Counts, Received
 _POLL_SECONDS = 0.01
 
 
+Noise = Callable[[Counts, Counts], Counts]  # the true counts, those of the reading before
+
+
+def zero(_true: Counts, _before: Counts) -> Counts:
+    """Nothing is seen of what is there."""
+    return Counts(visible=0, in_flight=0, delayed=0)
+
+
+def stale(_true: Counts, before: Counts) -> Counts:
+    """What was there at the reading before."""
+    return before
+
+
+def off_by(number: int) -> Noise:
+    """So many visible messages too many, or too few."""
+    return lambda true, _: true._replace(visible=max(0, true.visible + number))
+
+
 @dataclass
 class Held:
     """One message: when it is visible again, and by which handle it was given out last."""
@@ -30,7 +48,8 @@ class Held:
 class FakeQueue:
     """`failures` are raised by the next calls, one each; `broken` makes all calls fail. It
     does not take bodies that hold one of `refused`. `extended` has all leases ever set, `delays`
-    those of what was sent, `delayed` counts messages that are nowhere else.
+    those of what was sent, `delayed` counts messages that are nowhere else. `noise` distorts the
+    next readings of the counts, one each.
     """
 
     def __init__(
@@ -45,6 +64,7 @@ class FakeQueue:
         self.failures: list[Exception] = []
         self.broken = False
         self.delayed = 0
+        self.noise: list[Noise] = []
         self.delays: list[int] = []
         self.refused: set[str] = set()
         self.extended: list[dict[str, int]] = []
@@ -55,6 +75,7 @@ class FakeQueue:
         self._messages: dict[str, Held] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._before = Counts(visible=0, in_flight=0, delayed=0)
 
     @property
     def visible(self) -> dict[str, str]:
@@ -112,6 +133,12 @@ class FakeQueue:
 
     def counts(self) -> Counts:
         self._call("counts")
+        true = self._counts()
+        said = self.noise.pop(0)(true, self._before) if self.noise else true
+        self._before = true
+        return said
+
+    def _counts(self) -> Counts:
         with self._lock:
             hidden = [held for held in self._messages.values() if held.visible_at > self._clock()]
         in_flight = sum(held.receives > 0 for held in hidden)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from aws_parallelizer.core.errors import NotFound
 from fakes.queue import FakeQueue
@@ -11,13 +12,14 @@ from fakes.queue import FakeQueue
 class FakeQueues:
     """All queues of an account, made when they are first spoken of."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.queues: dict[str, FakeQueue] = {}
         self.removed: set[str] = set()
         self.attributes: dict[str, dict[str, str]] = {}
 
     def at(self, url: str) -> FakeQueue:
-        return self.queues.setdefault(url, FakeQueue(url))
+        return self.queues.setdefault(url, FakeQueue(url, clock=self._clock))
 
     def make(self, name: str, attributes: Mapping[str, str]) -> str:
         url = f"https://sqs.us-east-1.amazonaws.com/000000000000/{name}"
