@@ -11,7 +11,7 @@ import msgspec
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core import message, task
-from aws_parallelizer.core.fleet import Fleet
+from aws_parallelizer.core.fleet import TAG_JOB, TAG_STACK, Beat, Fleet, Phase
 from aws_parallelizer.core.job import Job, settle
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome
@@ -47,6 +47,7 @@ class World:
     )
 
     s3: FakeS3 = field(default_factory=lambda: FakeS3("parallelizer-environment"))
+    mute: set[str] = field(default_factory=set)  # instances whose workers give no sign of life
 
     def __post_init__(self) -> None:
         self.queues = FakeQueues(clock=lambda: self.ec2.now.timestamp())
@@ -136,8 +137,27 @@ class World:
         assert found
         return found
 
+    def beat(self, instance: str, *, job: str = "job", **changes: Any) -> Beat:
+        """The instance's worker says how it is: it works, unless told otherwise."""
+        known = {each.instance: each for each in self.registry.beats(job)}
+        now = self.ec2.now
+        said = known.get(instance) or Beat(
+            job=job, instance=instance, started=now, seen=now, phase=Phase.STARTING
+        )
+        said = msgspec.structs.replace(said, phase=Phase.WORKING, ready=True, seen=now)
+        return self.registry.put_beat(msgspec.structs.replace(said, **changes))
+
+    def beats(self) -> None:
+        """All workers that are not mute beat."""
+        for machine in list(self.ec2.machines.values()):
+            job = machine.tags.get(TAG_JOB, "")
+            mine = machine.tags.get(TAG_STACK) == self.settings.stack and job
+            if mine and machine.state == "running" and machine.id not in self.mute:
+                self.beat(machine.id, job=job)
+
     def run(self) -> None:
-        """Reconcile, once; a crash in it is the test's to catch."""
+        """Workers beat, and reconcile runs; a crash in it is the test's to catch."""
+        self.beats()
         with self.faults.process():
             reconcile.run(self.context)
 

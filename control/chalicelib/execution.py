@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core.errors import NotFound, ParameterError
+from aws_parallelizer.core.fleet import Backoff, Instance, Refusal
 from aws_parallelizer.core.job import Job
-from chalicelib import templates
-from chalicelib.context import Context
-from chalicelib.launching import Launcher, Result
-from chalicelib.planning import (
+from chalicelib import refusals, templates
+from chalicelib.actions import (
     Action,
     Adopt,
     CancelRequests,
@@ -23,39 +22,53 @@ from chalicelib.planning import (
     Plan,
     Replay,
     Settle,
+    Start,
     Terminate,
 )
+from chalicelib.context import Context
+from chalicelib.launching import Launcher, Result
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What came of a plan. `obstacle` = why no launch could even be asked for; `refused` = what EC2
-    would not do to single machines or requests, as sentences.
+    """What came of a plan: of launches on the spot market and of on-demand ones, of starting parked
+    instances (as if each were a pool, and in their pools).
+
+    `obstacle` = why no launch could even be asked for; `held` = all pools were to be left alone;
+    `refused` = what EC2 would not do to single machines or requests, as sentences.
     """
 
-    launched: Result = field(default_factory=Result)
+    spot: Result = field(default_factory=Result)
+    on_demand: Result = field(default_factory=Result)
+    starts: tuple[Refusal, ...] = ()
     obstacle: str = ""
+    held: int = 0
     refused: tuple[str, ...] = ()
 
     def __add__(self, other: Report) -> Report:
         return Report(
-            launched=self.launched + other.launched,
+            spot=self.spot + other.spot,
+            on_demand=self.on_demand + other.on_demand,
+            starts=self.starts + other.starts,
             obstacle=self.obstacle or other.obstacle,
+            held=max(self.held, other.held),
             refused=self.refused + other.refused,
         )
 
 
 @dataclass(frozen=True)
 class Executor:
-    """Acts on one job's fleet, at one tick."""
+    """Acts on one job's fleet, at one tick. `held` are the pools to be left alone."""
 
     context: Context
     job: Job
     ec2: Ec2
     setup: Ec2Setup
     now: datetime
+    held: Mapping[str, Backoff]
+    instances: Sequence[Instance]
 
     def carry_out(self, plan: Plan) -> Report:
         """Do the plan's actions in their order; raises what the gateways raise."""
@@ -69,10 +82,13 @@ class Executor:
             case Launch():
                 return self._launch(action)
             case Replay(intent=intent):
-                return Report(launched=self._launcher.replay(intent))
+                result = self._launcher.replay(intent)
+                return Report(on_demand=result) if intent.on_demand else Report(spot=result)
             case Settle(intent=intent, instances=instances):
                 self._launcher.settle(intent, instances)
                 return Report()
+            case Start(ids=ids):
+                return self._start(ids)
             case Adopt(ids=ids):
                 tags = templates.job_tags(self.job, stack=self.context.settings.stack)
                 return self._act("tag", lambda some: self.ec2.tag(some, tags), ids)
@@ -83,10 +99,32 @@ class Executor:
 
     def _launch(self, order: Launch) -> Report:
         try:
-            site = self._site
+            site = self._on_demand_site if order.on_demand else self._spot_site
         except (NotFound, ParameterError) as error:
             return Report(obstacle=str(error))  # a person must act; the sentence says so
-        return Report(launched=self._launcher.launch(order, site))
+        if order.on_demand:
+            return Report(on_demand=self._launcher.launch(order, site))
+        free = tuple(pool for pool in site.pools if not self._is_held(" ".join(pool)))
+        if not free:
+            return Report(held=len(site.pools))
+        result = self._launcher.launch(order, replace(site, pools=free))
+        return Report(spot=replace(result, pools=len(site.pools)))
+
+    def _start(self, ids: Sequence[str]) -> Report:
+        log.info("job %s: start %s", self.job.name, " ".join(ids))
+        refused = self.ec2.start(ids)
+        pools = {each.id: f"{each.type} {each.subnet}" for each in self.instances}
+        return Report(
+            starts=tuple(
+                each._replace(pool=name)
+                for id_, each in refused.items()
+                for name in (id_, pools[id_])
+            ),
+            refused=tuple(
+                f"could not start {id_}: {each.code}: {each.message}"
+                for id_, each in refused.items()
+            ),
+        )
 
     def _act(
         self,
@@ -98,9 +136,16 @@ class Executor:
         refused = tuple(f"could not {verb} {id_}: {why}" for id_, why in call(ids).items())
         return Report(refused=refused)
 
+    def _is_held(self, pool: str) -> bool:
+        return refusals.is_held(self.held, pool, now=self.now)
+
     @cached_property
-    def _site(self) -> templates.Site:
+    def _spot_site(self) -> templates.Site:
         return templates.prepare(self.context, self.job, self.setup)
+
+    @cached_property
+    def _on_demand_site(self) -> templates.Site:
+        return templates.prepare(self.context, self.job, self.setup, on_demand=True)
 
     @cached_property
     def _launcher(self) -> Launcher:

@@ -1,8 +1,8 @@
 """What a job holds in EC2, and what of it counts: pure.
 
 EC2 shows a launch late, and starts a persistent request's instance again when that has ended. So
-capacity is not only what runs, but also what is on its way, and an instance is only terminated
-when no live request stands behind it.
+capacity is not only what runs, but also what is on its way; an instance is only terminated when no
+live request stands behind it; and an instance that runs is capacity only while its worker says so.
 """
 
 from __future__ import annotations
@@ -11,28 +11,54 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from aws_parallelizer.core.fleet import Instance, Intent, SpotRequest
+from aws_parallelizer.core.fleet import Beat, Instance, Intent, Mark, Phase, SpotRequest
 
 UNSEEN = timedelta(minutes=5)  # DescribeInstances has been seen to lag a launch by 90 s
+SIGN_OF_LIFE = timedelta(minutes=10)  # to boot and fetch the environment; between two beats
+OVERDUE = timedelta(minutes=10)  # a request that waits so long for an instance waits in vain
+DOOM = timedelta(minutes=30)  # EC2 takes an instance two minutes after its warning, or not at all
+_SKEW = timedelta(minutes=2)  # between an instance's clock and EC2's
 _ALIVE = ("pending", "running")
 _GOING = ("shutting-down", "terminated")
 _LIVE = ("open", "active", "disabled")
-_DOOMED = ("marked-for-termination", "marked-for-stop")
+_MARKED = ("marked-for-termination", "marked-for-stop")
+_STOPPED_FROM_WITHIN = "instance-stopped-by-user"  # EC2's word, also for a shutdown command
+_RECLAIMED = (
+    "instance-terminated-no-capacity",
+    "instance-terminated-by-price",
+    "instance-terminated-capacity-oversubscribed",
+    "instance-terminated-by-service",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
-    """All instances (ended ones too), requests and intents of one job, as seen at `now`."""
+    """All instances (ended ones too), requests and intents of one job, as seen at `now`, with what
+    its workers said of themselves and what EC2 said of any instances.
+    """
 
     now: datetime
     instances: tuple[Instance, ...] = ()
     requests: tuple[SpotRequest, ...] = ()
     intents: tuple[Intent, ...] = ()
+    beats: tuple[Beat, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    # What stands, and what may be done to it.
 
     @cached_property
     def live_requests(self) -> tuple[SpotRequest, ...]:
         """Requests that may still launch something, now or when their instance has ended."""
         return tuple(request for request in self.requests if _is_live(request))
+
+    @cached_property
+    def cancellable(self) -> tuple[SpotRequest, ...]:
+        """Live requests; not those whose cancelling would terminate a protected instance."""
+        return tuple(
+            each
+            for each in self.live_requests
+            if each.state != "disabled" or not self._protected & {each.instance}
+        )
 
     @cached_property
     def standing(self) -> tuple[Instance, ...]:
@@ -46,17 +72,78 @@ class Holdings:
 
     @cached_property
     def terminable(self) -> tuple[Instance, ...]:
-        """Standing instances that no live request would start again."""
+        """Standing instances that nobody protects and no live request would start again."""
         live = {request.id for request in self.live_requests}
         held = {request.instance for request in self.live_requests}
         return tuple(
-            each for each in self.standing if each.request not in live and each.id not in held
+            each
+            for each in self.standing
+            if each.request not in live and each.id not in held and not each.protected
         )
+
+    @cached_property
+    def protected(self) -> tuple[Instance, ...]:
+        """Standing instances that a person has tagged so that nothing ends them."""
+        return tuple(each for each in self.standing if each.protected)
+
+    @cached_property
+    def parked(self) -> tuple[Instance, ...]:
+        """Instances that stopped themselves when there was no work, and can be started again."""
+        restful = {
+            each.instance
+            for each in self.requests
+            if each.state == "disabled" and each.status == _STOPPED_FROM_WITHIN
+        }
+        return tuple(
+            each for each in self.instances if each.state == "stopped" and each.id in restful
+        )
+
+    @cached_property
+    def suspects(self) -> dict[str, str]:
+        """Standing instances that cost money and do nothing for it: id -> why, as seen now."""
+        return {
+            each.id: why
+            for each in self.standing
+            if not each.protected and (why := self._suspicion(each))
+        }
+
+    @cached_property
+    def overdue(self) -> tuple[SpotRequest, ...]:
+        """Requests that have waited in vain for an instance: another pool may have one."""
+        there = self._there
+        return tuple(
+            each
+            for each in self.cancellable
+            if _relaunches(each) and each.instance not in there and self._waits_in_vain(each)
+        )
+
+    # What counts.
 
     @cached_property
     def working(self) -> tuple[Instance, ...]:
         """Instances that take tasks or soon will."""
-        return tuple(each for each in self._alive if each.id not in self._doomed)
+        return tuple(
+            each
+            for each in self._alive
+            if each.id not in self.doomed
+            and each.id not in self.suspects
+            and not self._drains(each)
+        )
+
+    @cached_property
+    def doomed(self) -> frozenset[str]:
+        """Ids of running instances that EC2 said it takes back."""
+        requests = {each.id for each in self.requests if each.status in _MARKED}
+        marked = {
+            each.instance
+            for each in self.marks
+            if each.action != "rebalance" and self.now - each.at < DOOM
+        }
+        return frozenset(
+            each.id
+            for each in self._alive
+            if each.id in marked or (each.request and each.request in requests)
+        )
 
     @cached_property
     def unseen(self) -> frozenset[str]:
@@ -73,9 +160,10 @@ class Holdings:
     @cached_property
     def waiting(self) -> int:
         """Live requests whose instance is still to come, or to come again."""
-        there = {instance.id for instance in self._alive} | self.unseen
+        overdue = {each.id for each in self.overdue}
         return sum(
-            _relaunches(request) and request.instance not in there for request in self.requests
+            _relaunches(each) and each.instance not in self._there and each.id not in overdue
+            for each in self.requests
         )
 
     @cached_property
@@ -88,18 +176,15 @@ class Holdings:
         """How many launches and instances may still come to light."""
         return len(self.unresolved) + len(self.unseen)
 
-    @property
+    @cached_property
     def capacity(self) -> int:
         """have = running and healthy + pending + open requests + unresolved intents."""
-        uncertain = sum(
-            max(0, intent.count - len(self.launched_by(intent))) for intent in self.unresolved
-        )
-        return len(self.working) + len(self.unseen) + self.waiting + uncertain
+        return len(self.working) + self._coming
 
     @property
     def occupied(self) -> int:
-        """What counts against `maxInstances`: doomed instances still run."""
-        return self.capacity + len(self._doomed)
+        """What counts against `maxInstances`: what runs, healthy or not, and what may yet."""
+        return len(self._alive) + self._coming + len(self.overdue)
 
     @property
     def nothing(self) -> bool:
@@ -110,14 +195,72 @@ class Holdings:
         """Ids of the instances that bear the intent's tag."""
         return tuple(each.id for each in self.instances if each.launch == intent.id)
 
+    def beat_of(self, instance: str) -> Beat | None:
+        """What the instance's worker last said."""
+        return self._beats.get(instance)
+
+    def was_reclaimed(self, instance: str) -> bool:
+        """Whether EC2 took the instance, or said that it would."""
+        by_request = {each.id for each in self.requests if each.status in (*_MARKED, *_RECLAIMED)}
+        asked = {each.request for each in self.instances if each.id == instance}
+        marked = {each.instance for each in self.marks if each.action != "rebalance"}
+        return instance in marked or bool(asked & by_request)
+
+    # How it is told.
+
     @cached_property
     def _alive(self) -> tuple[Instance, ...]:
         return tuple(instance for instance in self.instances if instance.state in _ALIVE)
 
     @cached_property
-    def _doomed(self) -> frozenset[str]:
-        marked = {each.id for each in self.requests if each.status in _DOOMED}
-        return frozenset(each.id for each in self._alive if each.request and each.request in marked)
+    def _there(self) -> frozenset[str]:
+        return frozenset(instance.id for instance in self._alive) | self.unseen
+
+    @cached_property
+    def _spot_launches(self) -> frozenset[str]:
+        return frozenset(intent.id for intent in self.intents if not intent.on_demand)
+
+    @cached_property
+    def _protected(self) -> frozenset[str]:
+        return frozenset(each.id for each in self.protected)
+
+    @cached_property
+    def _beats(self) -> dict[str, Beat]:
+        return {beat.instance: beat for beat in self.beats}
+
+    @cached_property
+    def _coming(self) -> int:
+        uncertain = sum(
+            max(0, intent.count - len(self.launched_by(intent))) for intent in self.unresolved
+        )
+        return len(self.unseen) + self.waiting + uncertain
+
+    def _waits_in_vain(self, request: SpotRequest) -> bool:
+        return request.updated is not None and self.now - request.updated >= OVERDUE
+
+    def _suspicion(self, instance: Instance) -> str:
+        if instance.state == "stopped":
+            live = {each.instance for each in self.live_requests}
+            return "" if instance.id in live else "stopped for good"
+        if instance.state not in _ALIVE:
+            return ""
+        if instance.launch in self._spot_launches and not instance.spot:
+            return "on-demand, though spot was asked for"
+        beat = self._beat_of_this_run(instance)
+        if beat is None or not (beat.ready or beat.phase is Phase.ENDED):
+            return "" if self.now - instance.launched < SIGN_OF_LIFE else "never worked"
+        if beat.phase is Phase.ENDED:
+            return "its worker has ended"
+        return "" if self.now - beat.seen < SIGN_OF_LIFE else "silent"
+
+    def _drains(self, instance: Instance) -> bool:
+        beat = self._beat_of_this_run(instance)
+        return beat is not None and beat.phase is Phase.DRAINING
+
+    def _beat_of_this_run(self, instance: Instance) -> Beat | None:
+        """Its worker's beat, unless that is from before the instance was stopped and started."""
+        beat = self._beats.get(instance.id)
+        return beat if beat and beat.seen >= instance.launched - _SKEW else None
 
 
 def _is_live(request: SpotRequest) -> bool:
@@ -128,5 +271,5 @@ def _is_live(request: SpotRequest) -> bool:
 
 def _relaunches(request: SpotRequest) -> bool:
     """Whether EC2 will launch or start an instance for it without being asked."""
-    stopped_by_us = request.state == "disabled" and request.status == "instance-stopped-by-user"
-    return _is_live(request) and not stopped_by_us
+    stopped_from_within = request.state == "disabled" and request.status == _STOPPED_FROM_WITHIN
+    return _is_live(request) and not stopped_from_within

@@ -21,8 +21,8 @@ from aws_parallelizer.aws.ec2 import Call, Ec2, Unanswered, as_tags
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core.fleet import TAG_LAUNCH, Intent, Refusal
 from aws_parallelizer.core.job import Job
-from chalicelib.planning import Launch
-from chalicelib.refusals import Class, class_of
+from chalicelib.actions import Launch
+from chalicelib.refusals import NO_MORE_FLEETS, Class, class_of
 from chalicelib.templates import Site, job_tags
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,13 @@ MAX_POOLS_A_TICK = 12  # RunInstances asks pool by pool; so many in vain say eno
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What launching came to. `pools` = how many were asked."""
+    """What launching came to. `pools` = how many were asked; `gave` = which of them gave some."""
 
     instances: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     unanswered: bool = False
     pools: int = 0
+    gave: tuple[str, ...] = ()
 
     def __add__(self, other: Result) -> Result:
         return Result(
@@ -45,6 +46,7 @@ class Result:
             refusals=self.refusals + other.refusals,
             unanswered=self.unanswered or other.unanswered,
             pools=max(self.pools, other.pools),
+            gave=self.gave + other.gave,
         )
 
 
@@ -59,11 +61,18 @@ class Launcher:
     now: datetime
 
     def launch(self, order: Launch, site: Site) -> Result:
-        """Launch `order.count` instances, or as many as EC2 has."""
+        """Launch `order.count` instances, or as many as EC2 has. Where the account may have no more
+        fleets, one-time spot instances are run without one.
+        """
+        if order.on_demand:
+            return self._launch_fleet(order, site)
         if self.job.parameters.spot_type == "persistent":
-            return self._launch_persistent(order, site)
-        intent = self._intend("create_fleet", order, count=order.count, site=site)
-        return replace(self._send(intent), pools=len(site.pools))
+            return self._launch_one_by_one(order, site)
+        result = self._launch_fleet(order, site)
+        if any(refusal.code == NO_MORE_FLEETS for refusal in result.refusals):
+            log.warning("job %s: EC2 takes no more fleets, so instances are run", self.job.name)
+            return self._launch_one_by_one(order, site)
+        return result
 
     def replay(self, intent: Intent) -> Result:
         """Send a launch again whose answer was lost."""
@@ -75,7 +84,11 @@ class Launcher:
         log.warning("launch %s was never answered; it made %d instances", intent.id, len(instances))
         self._close(intent, instances=instances, error="never answered")
 
-    def _launch_persistent(self, order: Launch, site: Site) -> Result:
+    def _launch_fleet(self, order: Launch, site: Site) -> Result:
+        intent = self._intend("create_fleet", order, count=order.count, site=site)
+        return replace(self._send(intent), pools=len(site.pools))
+
+    def _launch_one_by_one(self, order: Launch, site: Site) -> Result:
         """One call an instance, each in the next pool that has not refused."""
         pools = random.sample(site.pools, k=len(site.pools))[:MAX_POOLS_A_TICK]
         total = Result(pools=len(pools))
@@ -85,7 +98,7 @@ class Launcher:
                 "run_instances", order, count=1, site=replace(site, pools=(pool,))
             )
             result = self._send(intent)
-            total += replace(result, refusals=_in_pool(result.refusals, pool))
+            total += _in_pool(result, pool)
             if result.instances:
                 pools.append(pool)
             elif not _try_elsewhere(result):
@@ -106,6 +119,7 @@ class Launcher:
                 call=call,
                 arguments=msgspec.json.encode({"ClientToken": name, **arguments}).decode(),
                 wish=order.wish,
+                on_demand=order.on_demand,
             )
         )
 
@@ -127,7 +141,9 @@ class Launcher:
             intent.count,
             error_codes,
         )
-        return Result(instances=answer.instances, refusals=answer.refusals)
+        return Result(
+            instances=answer.instances, refusals=answer.refusals, gave=tuple(set(answer.pools))
+        )
 
     def _close(self, intent: Intent, *, instances: tuple[str, ...], error: str) -> None:
         closed = msgspec.structs.replace(intent, resolved=True, instances=instances, error=error)
@@ -137,14 +153,14 @@ class Launcher:
 def _fleet(
     job: Job, *, site: Site, order: Launch, count: int, tags: Mapping[str, str]
 ) -> dict[str, Any]:
-    price = _price(job, order)
+    price = {} if order.on_demand else _price(job, order)
     return {
         "Type": "instant",
         "TargetCapacitySpecification": {
             "TotalTargetCapacity": count,
-            "DefaultTargetCapacityType": "spot",
+            "DefaultTargetCapacityType": "on-demand" if order.on_demand else "spot",
         },
-        "SpotOptions": {"AllocationStrategy": "price-capacity-optimized"},
+        **_allocation(job, order, count=count),
         "LaunchTemplateConfigs": [
             {
                 "LaunchTemplateSpecification": _template(site),
@@ -161,6 +177,15 @@ def _fleet(
     }
 
 
+def _allocation(job: Job, order: Launch, *, count: int) -> dict[str, Any]:
+    """How EC2 chooses among the pools, and what on-demand instances may cost an hour in all."""
+    if not order.on_demand:
+        return {"SpotOptions": {"AllocationStrategy": "price-capacity-optimized"}}
+    price = order.max_price or job.parameters.max_price
+    most = {"MaxTotalPrice": f"{price * count:.6f}"} if price else {}
+    return {"OnDemandOptions": {"AllocationStrategy": "lowest-price", **most}}
+
+
 def _run(
     job: Job, *, site: Site, order: Launch, count: int, tags: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -174,7 +199,7 @@ def _run(
         "InstanceMarketOptions": {
             "MarketType": "spot",
             "SpotOptions": {
-                "SpotInstanceType": "persistent",
+                "SpotInstanceType": job.parameters.spot_type,
                 "InstanceInterruptionBehavior": job.parameters.shutdown_behavior,
                 **_price(job, order),
             },
@@ -199,8 +224,13 @@ def _call(intent: Intent) -> Call:
     return "create_fleet" if intent.call == "create_fleet" else "run_instances"
 
 
-def _in_pool(refusals: tuple[Refusal, ...], pool: tuple[str, str]) -> tuple[Refusal, ...]:
-    return tuple(refusal._replace(pool=" ".join(pool)) for refusal in refusals)
+def _in_pool(result: Result, pool: tuple[str, str]) -> Result:
+    name = " ".join(pool)
+    return replace(
+        result,
+        refusals=tuple(refusal._replace(pool=name) for refusal in result.refusals),
+        gave=(name,) if result.instances else (),
+    )
 
 
 def _try_elsewhere(result: Result) -> bool:

@@ -4,22 +4,36 @@
     want = clamp(ceil(demand x seconds a task / (slots x drainSeconds)),
                  1 if demand, min(maxInstances, ceil(demand / slots)))
     have = running and healthy + pending + open requests + unresolved intents
-    launch = want - have, at most a step a tick
+    launch = want - have, at most a step a tick, parked instances first
 
 A stopped or deleted job, and one whose work is over, is let go in this order: cancel the requests,
 see that they are cancelled, terminate, see that nothing is left. EC2 starts a persistent request's
-instance again, so no instance is ever terminated before its request is cancelled.
+instance again, so no instance is ever terminated before its request is cancelled. A job that is
+paused or whose budget is spent launches nothing, and its workers finish what they have begun.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from aws_parallelizer.core.fleet import Backoff, Intent
 from aws_parallelizer.core.job import Wish
+from chalicelib.actions import (
+    Action,
+    Adopt,
+    CancelRequests,
+    Launch,
+    Plan,
+    Replay,
+    Settle,
+    Start,
+    Terminate,
+)
 from chalicelib.holdings import UNSEEN, Holdings
+from chalicelib.trials import MOST_BARREN
 
 STEP = 20  # launches a tick: a wrong number of waiting messages is noticed before it is dear
 START_SECONDS_PER_TASK = 60.0  # until some are measured; DESIGN: "several seconds or more"
@@ -27,61 +41,17 @@ REPLAY = timedelta(minutes=10)  # EC2 surely still knows the client token of a l
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launch:
-    """Launch `count` instances; `wish` is the id of the person's order that it carries out."""
-
-    count: int
-    wish: str = ""
-    max_price: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replay:
-    """Send a launch again whose answer was lost: the same call, the same token."""
-
-    intent: Intent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settle:
-    """Take what EC2 shows of a launch whose answer was lost for all that it brought forth."""
-
-    intent: Intent
-    instances: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CancelRequests:
-    """Cancel these spot requests."""
-
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terminate:
-    """Terminate these instances."""
-
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adopt:
-    """Tag these instances: EC2 launched them for the job's requests, without tags."""
-
-    ids: tuple[str, ...]
-
-
-Action = Launch | Replay | Settle | CancelRequests | Terminate | Adopt
-
-
-@dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a job's parameters say about the size of its fleet."""
+    """What a job's parameters say about its fleet. `budget` in dollars; `on_demand_after` = how
+    long there must be no spot capacity before on-demand instances take over, None = never.
+    """
 
     max_instances: int
     drain_seconds: int
     slots: int
     seconds_per_task: float = START_SECONDS_PER_TASK
+    budget: float | None = None
+    on_demand_after: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +59,8 @@ class Situation:
     """All that a decision rests on. `demand` None = the queue could not be read, `trouble` why.
 
     `empty` = the emptiness rule holds; `grace_seconds` = what workers then get to end by
-    themselves.
+    themselves; `stays` = instances outlive their workers, for the job's owner wants it so.
+    `condemned` = instances that several readings found to do nothing; `spent` = dollars so far.
     """
 
     holdings: Holdings
@@ -98,33 +69,29 @@ class Situation:
     trouble: str = ""
     stopped: bool = False
     deleting: bool = False
+    paused: bool = False
     empty: bool = False
+    stays: bool = False
     draining_since: datetime | None = None
     grace_seconds: float = 0
     wishes: tuple[Wish, ...] = ()
     backoff: Backoff = field(default_factory=Backoff)
+    on_demand_backoff: Backoff = field(default_factory=Backoff)
+    breaker: Backoff = field(default_factory=Backoff)
+    held: Mapping[str, Backoff] = field(default_factory=dict)
+    condemned: frozenset[str] = frozenset()
     untagged: tuple[str, ...] = ()
+    spent: float = 0.0
 
     @property
     def now(self) -> datetime:
         """When it was read."""
         return self.holdings.now
 
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What to do, in this order, and one sentence on it for people.
-
-    `granted` are wishes that need not be kept. `draining`: workers are being let end. `finished`:
-    nothing is left. `look_again`: see what the cancelling did, and plan anew at once.
-    """
-
-    sentence: str
-    actions: tuple[Action, ...] = ()
-    granted: tuple[str, ...] = ()
-    draining: bool = False
-    finished: bool = False
-    look_again: bool = False
+    @property
+    def overspent(self) -> bool:
+        """Whether the budget is used up."""
+        return self.limits.budget is not None and self.spent >= self.limits.budget
 
 
 def plan(situation: Situation) -> Plan:
@@ -133,6 +100,10 @@ def plan(situation: Situation) -> Plan:
         return _end_now(situation)
     if situation.empty:
         return _let_go(situation)
+    if situation.overspent:
+        return _run_dry(situation)
+    if situation.paused:
+        return _pause(situation)
     return _fit(situation)
 
 
@@ -146,16 +117,19 @@ def wanted(demand: int, limits: Limits) -> int:
     return min(max(1, in_time), most)
 
 
+# Ending.
+
+
 def _end_now(s: Situation) -> Plan:
     """The panic button, and deleting: nobody is waited for."""
     why = "deleting" if s.deleting else "stopped"
     holdings = s.holdings
     if holdings.nothing:
         return Plan(sentence=f"{why}: nothing runs", finished=True)
-    requests = tuple(request.id for request in holdings.live_requests)
+    requests = tuple(request.id for request in holdings.cancellable)
     instances = tuple(instance.id for instance in holdings.terminable)
-    doing = [f"cancelling {_many(len(requests), 'spot request')}"] if requests else []
-    doing += [f"terminating {_many(len(instances), 'instance')}"] if instances else []
+    doing = [f"cancelling {many(len(requests), 'spot request')}"] if requests else []
+    doing += [f"terminating {many(len(instances), 'instance')}"] if instances else []
     return Plan(
         sentence=f"{why}: {', '.join(doing) or _leaving(holdings)}",
         actions=(
@@ -171,24 +145,30 @@ def _end_now(s: Situation) -> Plan:
 def _let_go(s: Situation) -> Plan:
     """The work is over: cancel, let workers end, terminate what stays, verify."""
     holdings = s.holdings
-    if holdings.live_requests:
-        ids = tuple(request.id for request in holdings.live_requests)
+    if holdings.cancellable:
+        ids = tuple(request.id for request in holdings.cancellable)
         return Plan(
-            sentence=f"no work left: cancelling {_many(len(ids), 'spot request')}",
+            sentence=f"no work left: cancelling {many(len(ids), 'spot request')}",
             actions=(*_adoptions(s), CancelRequests(ids=ids)),
         )
-    if not holdings.standing:
+    ids = tuple(instance.id for instance in holdings.terminable)
+    if not ids:
         return Plan(sentence=f"no work left: {_leaving(holdings)}", finished=holdings.nothing)
-    waited = (s.now - s.draining_since).total_seconds() if s.draining_since else 0.0
-    number = _many(len(holdings.standing), "instance")
+    number = many(len(ids), "instance")
+    if s.stays:
+        return Plan(
+            sentence=f"no work left: {number} stay, for shouldShutdown is false; "
+            "DELETE /instances ends them",
+            actions=_adoptions(s),
+        )
+    waited = (s.now - s.draining_since).total_seconds() if s.draining_since else -1.0
     if waited < s.grace_seconds:
-        left = _span(s.grace_seconds - waited)
+        left = span(s.grace_seconds - max(0.0, waited))
         return Plan(
             sentence=f"no work left: letting {number} end, at most {left} more",
             actions=_adoptions(s),
             draining=True,
         )
-    ids = tuple(instance.id for instance in holdings.terminable)
     return Plan(
         sentence=f"no work left: terminating {number} that did not end",
         actions=(Terminate(ids=ids),),
@@ -196,37 +176,168 @@ def _let_go(s: Situation) -> Plan:
     )
 
 
-def _fit(s: Situation) -> Plan:
-    """There is work, or may be: launch what is missing."""
-    repairs = (*_settlements(s, replay=bool(s.demand or s.wishes)), *_adoptions(s))
-    if s.backoff.until is not None and s.backoff.until > s.now:
-        wait = _span((s.backoff.until - s.now).total_seconds())
-        return Plan(sentence=f"{s.backoff.sentence}, next try in {wait}", actions=repairs)
-    granted, launches = _wishes(s)
-    have = s.holdings.capacity + sum(launch.count for launch in launches)
-    room = s.limits.max_instances - s.holdings.occupied - (have - s.holdings.capacity)
-    want = wanted(s.demand or 0, s.limits)
-    missing = max(0, min(want - have, room, STEP))
-    if missing:
-        launches = (*launches, Launch(count=missing))
+# Holding still.
+
+
+def _run_dry(s: Situation) -> Plan:
+    """The budget is spent: nothing is launched again, and workers finish what they have begun."""
+    hold = f"the budget of ${s.limits.budget:,.2f} is spent"
+    ids = tuple(request.id for request in s.holdings.cancellable)
     return Plan(
-        sentence=_fitting(s, want=want, launches=launches),
-        actions=(*repairs, *launches),
+        sentence=f"{hold} (${s.spent:,.2f}): {_finishing(s)}",
+        actions=_repairs(s, replay=False, cancel=ids),
+        granted=tuple(wish.id for wish in s.wishes),
+        hold=hold,
+    )
+
+
+def _pause(s: Situation) -> Plan:
+    """A person paused the job: nothing is launched, and nothing is started by EC2 either."""
+    there = {each.id for each in s.holdings.standing}
+    ids = tuple(each.id for each in s.holdings.cancellable if each.instance not in there)
+    return Plan(
+        sentence=f"paused: {_finishing(s)}",
+        actions=_repairs(s, replay=False, cancel=ids),
+    )
+
+
+def _finishing(s: Situation) -> str:
+    running = len(s.holdings.working)
+    left = f", {many(s.demand, 'task')} in the queue" if s.demand else ""
+    if running:
+        return f"{many(running, 'instance')} may finish what they have begun{left}"
+    return f"{_leaving(s.holdings)}{left}"
+
+
+# Fitting.
+
+
+@dataclass(frozen=True)
+class _Market:
+    """What may be bought now: at most so many instances, of which kind, and why not more."""
+
+    most: int = STEP
+    on_demand: bool = False
+    why: str = ""
+
+
+def _fit(s: Situation) -> Plan:
+    """There is work, or may be: launch what is missing, and replace what does nothing."""
+    market = _market(s)
+    granted, launches = _wishes(s, market)
+    asked = sum(launch.count for launch in launches)
+    room = s.limits.max_instances - s.holdings.occupied - asked
+    want = wanted(s.demand or 0, s.limits)
+    missing = max(0, min(want - s.holdings.capacity - asked, room, STEP))
+    starts = _startable(s)[:missing]
+    count = min(missing - len(starts), _most_after_trials(s, market))
+    if count > 0:
+        launches = (*launches, Launch(count=count, on_demand=market.on_demand))
+    needed = want > s.holdings.capacity
+    overdue = tuple(each.id for each in s.holdings.overdue) if needed else ()
+    waits = needed or len(granted) < len(s.wishes)
+    obstacle = _obstacle(s, market) if waits and not (starts or launches) else ""
+    return Plan(
+        sentence=_fitting(s, want=want, doing=_buying(starts, launches), obstacle=obstacle),
+        actions=(
+            *_repairs(s, replay=bool(s.demand or s.wishes), cancel=overdue),
+            *([Start(ids=starts)] if starts else []),
+            *launches,
+        ),
         granted=granted,
     )
 
 
-def _wishes(s: Situation) -> tuple[tuple[str, ...], tuple[Launch, ...]]:
-    """(ids of wishes that are carried out by this plan or were before, the launches for them)."""
+def _market(s: Situation) -> _Market:
+    """Spot, unless EC2 refused it a moment ago; on-demand, if it has done so for too long."""
+    if not _holds(s.backoff, s.now):
+        return _Market()
+    starved = s.now - (s.backoff.since or s.now)
+    after = s.limits.on_demand_after
+    if s.backoff.kind != "capacity" or after is None or starved < after:
+        return _Market(most=0, why=_next_try(s.backoff, s.now))
+    if _holds(s.on_demand_backoff, s.now):
+        return _Market(most=0, why=_next_try(s.on_demand_backoff, s.now))
+    return _Market(
+        on_demand=True,
+        why=f"{s.backoff.sentence} for {span(starved.total_seconds())}, so on-demand",
+    )
+
+
+def _most_after_trials(s: Situation, market: _Market) -> int:
+    """What the breaker leaves of the market: nothing for a while, then one instance at a time."""
+    if s.breaker.failures < MOST_BARREN:
+        return market.most
+    if _holds(s.breaker, s.now) or _on_trial(s.holdings):
+        return 0
+    return min(1, market.most)
+
+
+def _on_trial(holdings: Holdings) -> bool:
+    """Whether it is yet to be seen if a launch bears fruit."""
+    return any(
+        not intent.judged and (intent.instances or not intent.resolved)
+        for intent in holdings.intents
+    )
+
+
+def _wishes(s: Situation, market: _Market) -> tuple[tuple[str, ...], tuple[Launch, ...]]:
+    """(ids of wishes that are carried out by this plan or were before, the launches for them).
+
+    A person's wish is a trial too: the breaker does not hold it back.
+    """
     known = {intent.wish for intent in s.holdings.intents}
     room = s.limits.max_instances - s.holdings.occupied
+    granted: list[str] = []
     launches: list[Launch] = []
     for wish in s.wishes:
+        if wish.id not in known and market.most == 0:
+            continue
+        granted.append(wish.id)
         count = min(wish.count, room)
         if wish.id not in known and count > 0:
-            launches.append(Launch(count=count, wish=wish.id, max_price=wish.max_price))
+            launch = Launch(
+                count=count,
+                wish=wish.id,
+                max_price=wish.max_price,
+                on_demand=market.on_demand,
+            )
+            launches.append(launch)
             room -= count
-    return tuple(wish.id for wish in s.wishes), tuple(launches)
+    return tuple(granted), tuple(launches)
+
+
+def _startable(s: Situation) -> tuple[str, ...]:
+    """Parked instances; not those that EC2 refused to start a moment ago, nor in such a pool."""
+    held = {name for name, backoff in s.held.items() if _holds(backoff, s.now)}
+    return tuple(
+        each.id for each in s.holdings.parked if not held & {each.id, f"{each.type} {each.subnet}"}
+    )
+
+
+# Repairs.
+
+
+def _repairs(s: Situation, *, replay: bool, cancel: tuple[str, ...]) -> tuple[Action, ...]:
+    """Settle launches, adopt replacements, cancel these requests, and end what costs money and does
+    nothing for it: its request first, or EC2 starts it again.
+    """
+    useless = s.condemned & s.holdings.suspects.keys()
+    requests = tuple(dict.fromkeys((*cancel, *_requests_of(s.holdings, useless))))
+    instances = tuple(each.id for each in s.holdings.terminable if each.id in useless)
+    return (
+        *_settlements(s, replay=replay),
+        *_adoptions(s),
+        *([CancelRequests(ids=requests)] if requests else []),
+        *([Terminate(ids=instances)] if instances else []),
+    )
+
+
+def _requests_of(holdings: Holdings, instances: Set[str]) -> Iterator[str]:
+    named = {each.request for each in holdings.standing if each.id in instances}
+    for request in holdings.cancellable:
+        if request.instance in instances or request.id in named:
+            yield request.id
 
 
 def _settlements(s: Situation, *, replay: bool) -> tuple[Action, ...]:
@@ -250,29 +361,65 @@ def _adoptions(s: Situation) -> tuple[Action, ...]:
     return (Adopt(ids=s.untagged),) if s.untagged else ()
 
 
-def _fitting(s: Situation, *, want: int, launches: tuple[Launch, ...]) -> str:
+# Sentences.
+
+
+def _fitting(s: Situation, *, want: int, doing: str, obstacle: str) -> str:
     have = s.holdings.capacity
     if s.demand is None:
         state = f"no decision: {s.trouble}"
     elif s.demand:
-        state = f"{_many(s.demand, 'task')} in the queue, {have} of {_many(want, 'instance')} there"
+        state = f"{many(s.demand, 'task')} in the queue, {have} of {many(want, 'instance')} there"
     elif have:
-        state = f"no messages left, {_many(have, 'instance')} there; making sure that it is over"
+        state = f"no messages left, {many(have, 'instance')} there; making sure that it is over"
     else:
         state = "no messages left; making sure that it is over"
+    if obstacle and not have:
+        return obstacle
+    return ": ".join(filter(None, [doing, state])) + (f"; {obstacle}" if obstacle else "")
+
+
+def _buying(starts: tuple[str, ...], launches: tuple[Launch, ...]) -> str:
     count = sum(launch.count for launch in launches)
-    return f"launching {_many(count, 'instance')}: {state}" if count else state
+    kind = "on-demand instance" if any(each.on_demand for each in launches) else "instance"
+    doing = [f"starting {many(len(starts), 'parked instance')}"] if starts else []
+    doing += [f"launching {many(count, kind)}"] if count else []
+    return ", ".join(doing)
+
+
+def _obstacle(s: Situation, market: _Market) -> str:
+    if s.breaker.failures >= MOST_BARREN:
+        if _holds(s.breaker, s.now):
+            return _next_try(s.breaker, s.now)
+        if _on_trial(s.holdings):
+            return f"{s.breaker.sentence}; one instance is being tried"
+    return market.why
+
+
+def _next_try(backoff: Backoff, now: datetime) -> str:
+    wait = span((backoff.until - now).total_seconds()) if backoff.until else "a moment"
+    return f"{backoff.sentence}, next try in {wait}"
+
+
+def _holds(backoff: Backoff, now: datetime) -> bool:
+    return backoff.until is not None and backoff.until > now
 
 
 def _leaving(holdings: Holdings) -> str:
+    if holdings.protected:
+        return f"{many(len(holdings.protected), 'protected instance')} stay"
     if holdings.ending:
-        return f"{_many(len(holdings.ending), 'instance')} shutting down"
+        return f"{many(len(holdings.ending), 'instance')} shutting down"
+    if holdings.parked:
+        return f"{many(len(holdings.parked), 'parked instance')}"
     return "waiting for launches to show" if holdings.unsettled else "nothing runs"
 
 
-def _many(number: int, noun: str) -> str:
+def many(number: int, noun: str) -> str:
+    """A number and its noun."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A span for people."""
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{math.ceil(seconds / 60)} min"

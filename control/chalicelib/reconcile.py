@@ -17,10 +17,11 @@ from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.core.errors import ParallelizerError
-from aws_parallelizer.core.fleet import Fleet, Streak
+from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
 from chalicelib import jobs
 from chalicelib.context import Context
+from chalicelib.holdings import DOOM
 from chalicelib.readings import Readings
 from chalicelib.templates import name_of
 from chalicelib.tick import Tick
@@ -52,11 +53,14 @@ def _all_jobs(context: Context) -> None:
     ec2 = Ec2(client, launcher=context.client("ec2", attempts=1))
     setup = Ec2Setup(client)
     uploads = _uploads(context.uploads)
+    marks = _fresh_marks(context)
     for job in context.registry.jobs():
         readings = Readings(context, job, uploads)
         try:
-            if Tick(context, job, ec2, setup, readings).run():
-                setup.remove_template(name_of(job, stack=context.settings.stack))
+            if Tick(context, job, ec2, setup, readings, marks).run():
+                for on_demand in (False, True):
+                    name = name_of(job, stack=context.settings.stack, on_demand=on_demand)
+                    setup.remove_template(name)
                 jobs.finish_deletion(context, job)
         except ParallelizerError as error:
             # A parameter names what is not there: a person must act, and reads it in the status.
@@ -65,6 +69,17 @@ def _all_jobs(context: Context) -> None:
             # This job waits for the next run; the others do not wait for it.
             log.exception("reconcile of job %s failed", job.name)
             _say(context, job, f"reconcile failed: {error}"[:500])
+
+
+def _fresh_marks(context: Context) -> tuple[Mark, ...]:
+    """EC2's words on instances, everybody's; those that say nothing any more are removed."""
+    fresh = []
+    for mark in context.registry.marks():
+        if context.now() - mark.at < DOOM:
+            fresh.append(mark)
+        else:
+            context.registry.remove_mark(mark)
+    return tuple(fresh)
 
 
 def _uploads(queue: Queue) -> int | None:

@@ -11,7 +11,7 @@ configuration  a parameter or the stack names what is not there or not    10 s, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -42,6 +42,9 @@ _SPANS = {
     Class.CONFIGURATION: _Span(timedelta(seconds=10), timedelta(minutes=10)),
 }
 
+_FORGET = timedelta(hours=1)  # a pool's refusal of so long ago says nothing about its next one
+_OF_ONE_POOL = (Class.CAPACITY, Class.PRICE)
+
 _CODES = {
     "RequestLimitExceeded": Class.THROTTLE,
     "Throttling": Class.THROTTLE,
@@ -62,6 +65,8 @@ _CODES = {
     "Unsupported": Class.CAPACITY,  # this type is not to be had in this zone; others are
     "UnsupportedOperation": Class.CAPACITY,
 }
+
+NO_MORE_FLEETS = "MaxFleetCountExceeded"  # of which RunInstances knows nothing
 
 
 def class_of(refusal: Refusal) -> Class:
@@ -95,8 +100,8 @@ def sentence(refusals: Sequence[Refusal], *, pools: int) -> str:
 def after_refusal(
     backoff: Backoff, refusals: Sequence[Refusal], *, pools: int, configuration: str, now: datetime
 ) -> Backoff:
-    """The back-off after a launch that brought nothing. `configuration` is the fingerprint of the
-    parameters that it was made with.
+    """The back-off after a launch that brought nothing. `configuration` is the fingerprint of what
+    it was made from.
     """
     return _longer(
         backoff,
@@ -108,8 +113,54 @@ def after_refusal(
 
 
 def after_obstacle(backoff: Backoff, said: str, *, configuration: str, now: datetime) -> Backoff:
-    """The back-off when what a launch needs is not there: only other parameters help."""
+    """The back-off when what a launch needs is not there: only something else helps."""
     return _longer(backoff, Class.CONFIGURATION, said=said, configuration=configuration, now=now)
+
+
+def held_after(
+    held: Mapping[str, Backoff],
+    *,
+    refusals: Sequence[Refusal],
+    succeeded: Collection[str],
+    now: datetime,
+) -> dict[str, Backoff]:
+    """The pools (and parked instances) to leave alone, after what EC2 refused in them and where it
+    launched. Those that were left alone long enough ago are forgotten.
+    """
+    kept = {
+        name: backoff
+        for name, backoff in held.items()
+        if name not in succeeded and backoff.until and now - backoff.until < _FORGET
+    }
+    for refusal in refusals:
+        kind = class_of(refusal)
+        if refusal.pool and kind in _OF_ONE_POOL and refusal.pool not in succeeded:
+            before = kept.get(refusal.pool, Backoff())
+            if before.until is None or before.until <= now:
+                kept[refusal.pool] = _longer(
+                    before, kind, said=refusal.code, configuration="", now=now
+                )
+    return kept
+
+
+def until_a_pool_is_free(
+    backoff: Backoff, held: Mapping[str, Backoff], *, pools: int, now: datetime
+) -> Backoff:
+    """The back-off while each pool is left alone: until the first of them may be asked again."""
+    ends = [each.until for each in held.values() if each.until is not None and each.until > now]
+    return Backoff(
+        failures=backoff.failures,
+        until=min(ends, default=now),
+        sentence=f"no spot capacity in {pools} of {pools} pools",
+        kind=Class.CAPACITY,
+        since=backoff.since or now,
+    )
+
+
+def is_held(held: Mapping[str, Backoff], name: str, *, now: datetime) -> bool:
+    """Whether a pool or a parked instance is to be left alone."""
+    found = held.get(name)
+    return found is not None and found.until is not None and found.until > now
 
 
 def _longer(
@@ -117,10 +168,13 @@ def _longer(
 ) -> Backoff:
     span = _SPANS[kind]
     wait = min(span.first * 2 ** min(backoff.failures, 16), span.longest)
+    same = backoff.kind == kind
     return Backoff(
         failures=backoff.failures + 1,
         until=now + wait,
         sentence=said,
+        kind=kind,
+        since=backoff.since if same and backoff.since else now,
         configuration=configuration if kind == Class.CONFIGURATION else "",
     )
 

@@ -48,9 +48,9 @@ class Site:
     pools: tuple[tuple[str, str], ...]
 
 
-def name_of(job: Job, *, stack: str) -> str:
-    """The launch template's name."""
-    return f"{stack}-{job.name}"
+def name_of(job: Job, *, stack: str, on_demand: bool = False) -> str:
+    """The launch template's name. No stack's or job's name has a slash, so no two share one."""
+    return f"{stack}/{job.name}/{'on-demand' if on_demand else 'spot'}"
 
 
 def job_tags(job: Job, *, stack: str) -> dict[str, str]:
@@ -58,9 +58,12 @@ def job_tags(job: Job, *, stack: str) -> dict[str, str]:
     return {TAG_STACK: stack, TAG_JOB: job.name}
 
 
-def fingerprint(job: Job) -> str:
-    """What changes when the job's parameters do."""
-    return hashlib.sha256(as_text(job.parameters).encode()).hexdigest()[:16]
+def fingerprint(context: Context, job: Job) -> str:
+    """What changes when the job's parameters or its environment do."""
+    parameters = job.parameters
+    environment = context.s3.etag(str(parameters.environment_bucket), parameters.environment_zip)
+    said = f"{environment}\n{as_text(parameters)}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def slots(job: Job, setup: Ec2Setup) -> int:
@@ -72,17 +75,17 @@ def slots(job: Job, setup: Ec2Setup) -> int:
     return min(setup.vcpus(job.parameters.instance_type).values())
 
 
-def prepare(context: Context, job: Job, setup: Ec2Setup) -> Site:
+def prepare(context: Context, job: Job, setup: Ec2Setup, *, on_demand: bool = False) -> Site:
     """The job's launch template, made or brought up to date; raises NotFound, whose text says which
     parameter or what of the stack is missing.
     """
     _require_environment(context, job.parameters)
     subnets = setup.subnets(job.parameters.subnets or context.settings.subnet_ids)
-    data = _data(context, job, setup, vpc=subnets[0].vpc)
+    data = _data(context, job, setup, vpc=subnets[0].vpc, on_demand=on_demand)
     encoded = msgspec.json.encode(data, order="sorted")
     stack = context.settings.stack
     template = setup.template(
-        name_of(job, stack=stack),
+        name_of(job, stack=stack, on_demand=on_demand),
         data=data,
         fingerprint=hashlib.sha256(encoded).hexdigest()[:16],
         tags=job_tags(job, stack=stack),
@@ -97,11 +100,16 @@ def pools(parameters: Parameters, subnets: list[Subnet]) -> tuple[tuple[str, str
     return tuple(itertools.islice(every, MAX_POOLS))
 
 
-def _data(context: Context, job: Job, setup: Ec2Setup, *, vpc: str) -> dict[str, Any]:
+def _data(
+    context: Context, job: Job, setup: Ec2Setup, *, vpc: str, on_demand: bool
+) -> dict[str, Any]:
     parameters, settings = job.parameters, context.settings
     image = _image(context, parameters)
     groups = parameters.security_group or (settings.security_group or "default",)
     tags = as_tags(job_tags(job, stack=settings.stack))
+    # EC2 refuses tags of a spot request where it makes none.
+    request = () if on_demand else ("spot-instances-request",)
+    kinds = ("instance", "volume", "network-interface", *request)
     data = {
         "ImageId": image,
         "UserData": base64.b64encode(_user_data(context, job).encode()).decode(),
@@ -119,10 +127,7 @@ def _data(context: Context, job: Job, setup: Ec2Setup, *, vpc: str) -> dict[str,
         "IamInstanceProfile": {"Arn": settings.instance_profile_arn},
         "SecurityGroupIds": setup.security_groups(groups, vpc=vpc),
         "InstanceInitiatedShutdownBehavior": parameters.shutdown_behavior,
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": tags}
-            for kind in ("instance", "volume", "network-interface", "spot-instances-request")
-        ],
+        "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in kinds],
     }
     return {**data, "KeyName": parameters.key_pair} if parameters.key_pair else data
 
@@ -130,7 +135,7 @@ def _data(context: Context, job: Job, setup: Ec2Setup, *, vpc: str) -> dict[str,
 def _require_environment(context: Context, parameters: Parameters) -> None:
     """Instances without one would start and end, again and again, for money."""
     bucket, key = str(parameters.environment_bucket), parameters.environment_zip
-    if not context.s3.holds(bucket, key):
+    if not context.s3.etag(bucket, key):
         raise NotFound(f"no environment: upload {key} to bucket {bucket}, or set environmentZip")
 
 

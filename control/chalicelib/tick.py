@@ -12,33 +12,43 @@ import msgspec
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
-from aws_parallelizer.core.fleet import Backoff, Fleet, Streak
+from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
-from chalicelib import dead_letters, emptiness, lost_tasks, pace, refusals, templates
+from chalicelib import (
+    dead_letters,
+    emptiness,
+    lost_tasks,
+    pace,
+    planning,
+    remembering,
+    templates,
+    trials,
+)
+from chalicelib.actions import Plan
 from chalicelib.context import Context
 from chalicelib.execution import Executor, Report
 from chalicelib.holdings import UNSEEN, Holdings
 from chalicelib.observing import Sight, look
-from chalicelib.planning import START_SECONDS_PER_TASK, Limits, Plan, Situation, plan
+from chalicelib.planning import START_SECONDS_PER_TASK, Limits, Situation
 from chalicelib.readings import Readings
 
 log = logging.getLogger(__name__)
 
 SWEEP = timedelta(minutes=10)  # a job that seems to hold nothing is looked at so often all the same
-KEEP_INTENTS = timedelta(hours=1)
+KEEP = timedelta(hours=1)  # rows of launches and workers that are over
 _ROUNDS = 3  # of cancelling and looking again when a job is stopped
-_STORED = 800  # instances, and requests, in the fleet's row: DynamoDB takes 400 KB
 
 
 @dataclass(frozen=True)
 class Tick:
-    """One job at one moment."""
+    """One job at one moment. `marks` are EC2's words on any instances."""
 
     context: Context
     job: Job
     ec2: Ec2
     setup: Ec2Setup
     readings: Readings
+    marks: tuple[Mark, ...] = ()
 
     def run(self) -> bool:
         """Bring the job's fleet one step nearer to what it should be; whether the job is to be
@@ -48,35 +58,78 @@ class Tick:
         fleet = self.context.registry.fleet(self.job.name)
         if fleet and self._asleep(fleet):
             return False
-        fleet = fleet or Fleet(job=self.job.name, observed=self._now)
+        fleet = fleet or self._unseen
         for _ in range(_ROUNDS):
             fleet, decided = self._round(fleet)
             if not decided.look_again:
                 break
-        self._forget_old_intents()
+        self._forget_what_is_over(fleet)
         return decided.finished and self.job.deleting
+
+    def preview(self) -> Plan:
+        """What `run` would do now. Reads, and changes nothing."""
+        fleet = self.context.registry.fleet(self.job.name) or self._unseen
+        sight = look(self.ec2, self.job, stack=self.context.settings.stack)
+        holdings = self._holdings(sight)
+        _, decided = self._decide(fleet, holdings, sight)
+        return decided
 
     def _round(self, fleet: Fleet) -> tuple[Fleet, Plan]:
         sight = look(self.ec2, self.job, stack=self.context.settings.stack)
-        holdings = Holdings(
-            now=self._now,
-            instances=sight.instances,
-            requests=sight.requests,
-            intents=tuple(self.context.registry.intents(self.job.name)),
+        holdings = self._holdings(sight)
+        fleet, decided = self._decide(fleet, holdings, sight)
+        if self._proven(fleet.lost):
+            lost_tasks.send_anew(self.context, self.job)
+        self._close_trials(holdings)
+        fleet = self.context.registry.put_fleet(
+            remembering.seen(fleet, holdings, decided, job_version=self.job.version)
         )
-        fleet = self._with_readings(fleet, holdings)
-        decided = plan(self._situation(fleet, holdings, sight))
-        fleet = self.context.registry.put_fleet(self._seen(fleet, holdings, decided))
-        executor = Executor(self.context, self.job, self.ec2, self.setup, self._now)
+        self._tell_workers(decided)
+        executor = Executor(
+            self.context,
+            self.job,
+            self.ec2,
+            self.setup,
+            self._now,
+            held=fleet.held,
+            instances=holdings.instances,
+        )
         return self._after(fleet, decided, executor.carry_out(decided)), decided
+
+    def _decide(self, fleet: Fleet, holdings: Holdings, sight: Sight) -> tuple[Fleet, Plan]:
+        """The row with this tick's readings, and the plan that follows from it."""
+        fleet = self._with_trials(self._with_readings(fleet, holdings), holdings)
+        fleet = remembering.without_stale_obstacles(
+            fleet, configuration=self._configuration if fleet.backoff.configuration else ""
+        )
+        return fleet, planning.plan(self._situation(fleet, holdings, sight))
 
     @cached_property
     def _now(self) -> datetime:
         return self.context.now()
 
     @property
+    def _unseen(self) -> Fleet:
+        return Fleet(job=self.job.name, observed=self._now)
+
+    @property
     def _ended(self) -> bool:
         return self.job.stopped or self.job.deleting
+
+    @cached_property
+    def _configuration(self) -> str:
+        return templates.fingerprint(self.context, self.job)
+
+    def _holdings(self, sight: Sight) -> Holdings:
+        ids = {each.id for each in sight.instances}
+        return Holdings(
+            now=self._now,
+            instances=sight.instances,
+            requests=sight.requests,
+            intents=tuple(self.context.registry.intents(self.job.name)),
+            beats=tuple(self.context.registry.beats(self.job.name)),
+            marks=tuple(mark for mark in self.marks if mark.instance in ids),
+        )
 
     def _drain_dead_letters(self) -> None:
         if not self.job.dead_letter_url or self.job.deleting:
@@ -115,18 +168,34 @@ class Tick:
         )
 
     def _with_readings(self, fleet: Fleet, holdings: Holdings) -> Fleet:
-        """The streaks with this tick's reading; lost tasks are sent anew where they prove it."""
+        """The streaks with this tick's reading."""
+        suspects = remembering.suspected(fleet, holdings)
         if self._ended:
-            return msgspec.structs.replace(fleet, empty=Streak(), lost=Streak())
+            return msgspec.structs.replace(fleet, empty=Streak(), lost=Streak(), suspects=suspects)
         reading = self.readings.take(holdings)
-        lost = emptiness.after(fleet.lost, said=reading.lost, now=self._now)
-        if self._proven(lost):
-            lost_tasks.send_anew(self.context, self.job)
-        empty = emptiness.after(fleet.empty, said=reading.empty, now=self._now)
         seconds = fleet.seconds_per_task
         if reading.messages:
             seconds = pace.measured(self.context, self.job, known=seconds, now=self._now)
-        return msgspec.structs.replace(fleet, empty=empty, lost=lost, seconds_per_task=seconds)
+        return msgspec.structs.replace(
+            fleet,
+            empty=emptiness.after(fleet.empty, said=reading.empty, now=self._now),
+            lost=emptiness.after(fleet.lost, said=reading.lost, now=self._now),
+            suspects=suspects,
+            seconds_per_task=seconds,
+        )
+
+    def _with_trials(self, fleet: Fleet, holdings: Holdings) -> Fleet:
+        if self._ended:
+            return fleet  # its instances were ended before they could show what they are worth
+        told = trials.verdicts(holdings)
+        asked = fleet.breaker.configuration or any(verdict.barren for verdict in told)
+        return remembering.judged(
+            fleet, told, configuration=self._configuration if asked else "", now=self._now
+        )
+
+    def _close_trials(self, holdings: Holdings) -> None:
+        for verdict in trials.verdicts(holdings):
+            self.context.registry.put_intent(msgspec.structs.replace(verdict.intent, judged=True))
 
     def _situation(self, fleet: Fleet, holdings: Holdings, sight: Sight) -> Situation:
         demand = None if self._ended else self.readings.demand
@@ -137,40 +206,38 @@ class Tick:
             trouble="" if self._ended else self.readings.trouble,
             stopped=self.job.stopped,
             deleting=self.job.deleting,
+            paused=self.job.paused,
             empty=self._proven(fleet.empty),
+            stays=not self.job.parameters.should_shutdown,
             draining_since=fleet.draining_since,
             grace_seconds=self.context.settings.drain_seconds,
             wishes=self.job.wishes,
-            backoff=self._backoff(fleet),
+            backoff=fleet.backoff,
+            on_demand_backoff=fleet.on_demand_backoff,
+            breaker=fleet.breaker,
+            held=fleet.held,
+            condemned=remembering.condemned(fleet, now=self._now),
             untagged=sight.untagged,
         )
 
     def _limits(self, fleet: Fleet, demand: int | None) -> Limits:
         parameters = self.job.parameters
+        minutes = parameters.on_demand_after
         return Limits(
             max_instances=parameters.max_instances,
             drain_seconds=parameters.drain_seconds,
             slots=templates.slots(self.job, self.setup) if demand else 1,
             seconds_per_task=fleet.seconds_per_task or START_SECONDS_PER_TASK,
+            budget=parameters.budget,
+            on_demand_after=timedelta(minutes=minutes) if minutes else None,
         )
 
-    def _backoff(self, fleet: Fleet) -> Backoff:
-        """What holds launches back; a wrong configuration does only while it stands."""
-        wrong = fleet.backoff.configuration
-        return Backoff() if wrong and wrong != templates.fingerprint(self.job) else fleet.backoff
-
-    def _seen(self, fleet: Fleet, holdings: Holdings, decided: Plan) -> Fleet:
-        present = [each for each in holdings.instances if each.state != "terminated"]
-        return msgspec.structs.replace(
-            fleet,
-            observed=self._now,
-            job_version=self.job.version,
-            instances=tuple(present[:_STORED]),
-            requests=holdings.live_requests[:_STORED],
-            sentence=decided.sentence,
-            draining_since=(fleet.draining_since or self._now) if decided.draining else None,
-            backoff=self._backoff(fleet),
-        )
+    def _tell_workers(self, decided: Plan) -> None:
+        """Workers read in the job's row whether they may take tasks."""
+        if self.job.hold != decided.hold:
+            self.context.registry.change_job(
+                self.job.name, lambda job: msgspec.structs.replace(job, hold=decided.hold)
+            )
 
     def _after(self, fleet: Fleet, decided: Plan, report: Report) -> Fleet:
         """The fleet's row with what came of the plan; wishes that it carried out are dropped."""
@@ -178,35 +245,24 @@ class Tick:
             self.context.registry.change_job(
                 self.job.name, lambda job: _without_wishes(job, decided.granted)
             )
-        backoff = self._backoff_after(fleet.backoff, report)
-        news = [*report.refused, *([backoff.sentence] if backoff != fleet.backoff else [])]
-        changed = msgspec.structs.replace(
-            fleet, backoff=backoff, sentence="; ".join(filter(None, [*news, fleet.sentence]))
+        refused = report.obstacle or report.spot.refusals or report.on_demand.refusals
+        changed = remembering.carried_out(
+            fleet,
+            report,
+            configuration=self._configuration if refused else "",
+            now=self._now,
         )
         return self.context.registry.put_fleet(changed) if changed != fleet else fleet
 
-    def _backoff_after(self, backoff: Backoff, report: Report) -> Backoff:
-        configuration = templates.fingerprint(self.job)
-        if report.obstacle:
-            return refusals.after_obstacle(
-                backoff, report.obstacle, configuration=configuration, now=self._now
-            )
-        if report.launched.instances:
-            return Backoff()
-        if report.launched.refusals:
-            return refusals.after_refusal(
-                backoff,
-                report.launched.refusals,
-                pools=report.launched.pools,
-                configuration=configuration,
-                now=self._now,
-            )
-        return backoff
-
-    def _forget_old_intents(self) -> None:
-        for intent in self.context.registry.intents(self.job.name):
-            if intent.resolved and self._now - intent.created > KEEP_INTENTS:
-                self.context.registry.remove_intent(intent)
+    def _forget_what_is_over(self, fleet: Fleet) -> None:
+        registry = self.context.registry
+        for intent in registry.intents(self.job.name):
+            if intent.resolved and self._now - intent.created > KEEP:
+                registry.remove_intent(intent)
+        there = {each.id for each in fleet.instances}
+        for beat in registry.beats(self.job.name):
+            if beat.instance not in there and self._now - beat.seen > KEEP:
+                registry.remove_beat(beat)
 
 
 def _without_wishes(job: Job, granted: tuple[str, ...]) -> Job:

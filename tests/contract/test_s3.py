@@ -47,12 +47,12 @@ def test_objects_are_listed_in_the_order_of_their_bytes_from_a_key_on(bucket: Bu
     assert after == ["dir/it's; rm -rf $(x).txt"]
 
 
-def test_an_object_is_held_under_its_whole_key_only(bucket: Bucket) -> None:
+def test_an_object_is_found_under_its_whole_key_only(bucket: Bucket) -> None:
     bucket.fill(["env.zip", "env.zip.old", "other.zip.old"])
-    assert bucket.s3.holds(bucket.name, "env.zip")
-    assert not bucket.s3.holds(bucket.name, "other.zip")
-    assert not bucket.s3.holds(bucket.name, "env")
-    assert not bucket.s3.holds("bucket-that-is-not-there", "env.zip")
+    assert bucket.s3.etag(bucket.name, "env.zip")
+    assert not bucket.s3.etag(bucket.name, "other.zip")
+    assert not bucket.s3.etag(bucket.name, "env")
+    assert not bucket.s3.etag("bucket-that-is-not-there", "env.zip")
 
 
 def test_a_bucket_is_there_or_not(bucket: Bucket) -> None:

@@ -20,8 +20,9 @@ class FakeS3:
     def has(self, bucket: str) -> bool:
         return bucket in self.objects
 
-    def holds(self, bucket: str, key: str) -> bool:
-        return key in self.objects.get(bucket, {})
+    def etag(self, bucket: str, key: str) -> str:
+        found = self.objects.get(bucket, {}).get(key)
+        return found.etag if found else ""
 
     def page(self, bucket: str, *, prefix: str, after: str = "") -> list[Listed]:
         # S3 sorts by the bytes of UTF-8.

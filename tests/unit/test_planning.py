@@ -12,19 +12,9 @@ from hypothesis import strategies as st
 from aws_parallelizer.core.fleet import Backoff, Instance, Intent, SpotRequest
 from aws_parallelizer.core.job import Wish
 from chalicelib import planning
+from chalicelib.actions import Adopt, CancelRequests, Launch, Plan, Replay, Settle, Terminate
 from chalicelib.holdings import Holdings
-from chalicelib.planning import (
-    Adopt,
-    CancelRequests,
-    Launch,
-    Limits,
-    Plan,
-    Replay,
-    Settle,
-    Situation,
-    Terminate,
-    plan,
-)
+from chalicelib.planning import Limits, Situation, plan
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = Limits(max_instances=10, drain_seconds=600, slots=2)

@@ -355,13 +355,13 @@ def test_the_launch_template_is_made_once_and_follows_the_parameters(world: Worl
     job = world.add_job()
     world.enqueue(*files(20))
     world.tick(2)
-    assert len(world.ec2.templates["parallelizer-job"]) == 1
+    assert len(world.ec2.templates["parallelizer/job/spot"]) == 1
 
     world.change_job(parameters=msgspec.structs.replace(job.parameters, idle_timeout=7))
     world.enqueue(*[f"job/more/{number}" for number in range(100)])
     world.tick()
 
-    assert len(world.ec2.templates["parallelizer-job"]) == 2
+    assert len(world.ec2.templates["parallelizer/job/spot"]) == 2
     assert [
         call["LaunchTemplateConfigs"][0]["LaunchTemplateSpecification"]["Version"]
         for call in world.ec2.made("create_fleet")

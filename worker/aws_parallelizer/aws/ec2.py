@@ -34,10 +34,13 @@ class Unanswered(Exception):
 
 
 class Launched(NamedTuple):
-    """What a launch brought: ids of instances, and why there are not more."""
+    """What a launch brought: ids of instances, why there are not more, and the pools ("type
+    subnet") that gave some, as far as EC2 says.
+    """
 
     instances: tuple[str, ...]
     refusals: tuple[Refusal, ...] = ()
+    pools: tuple[str, ...] = ()
 
 
 class Ec2:
@@ -80,6 +83,19 @@ class Ec2:
             lambda some: self._client.cancel_spot_instance_requests(SpotInstanceRequestIds=some),
             ids,
         )
+
+    def start(self, ids: Sequence[str]) -> dict[str, Refusal]:
+        """Start stopped instances, one by one, for each may lack capacity of its own; why not, for
+        those that EC2 refused to start.
+        """
+        refused: dict[str, Refusal] = {}
+        for id_ in ids:
+            try:
+                self._client.start_instances(InstanceIds=[id_])
+            except ClientError as error:
+                refused[id_] = _reason(error)
+                log.warning("EC2 refused to start %s: %s", id_, refused[id_])
+        return refused
 
     def terminate(self, ids: Sequence[str]) -> dict[str, str]:
         """Terminate instances; why not, for those that EC2 refused to terminate."""
@@ -146,17 +162,23 @@ def _refusal(error: ClientError) -> Refusal:
 
 
 def _of_fleet(answer: Mapping[str, Any]) -> Launched:
-    found = itertools.chain.from_iterable(
-        entry["InstanceIds"] for entry in answer.get("Instances", [])
+    entries = answer.get("Instances", [])
+    found = itertools.chain.from_iterable(entry["InstanceIds"] for entry in entries)
+    return Launched(
+        tuple(found),
+        tuple(_fleet_refusals(answer.get("Errors", []))),
+        tuple(filter(None, map(_pool, entries))),
     )
-    return Launched(tuple(found), tuple(_fleet_refusals(answer.get("Errors", []))))
 
 
 def _fleet_refusals(errors: Iterable[Mapping[str, Any]]) -> Iterator[Refusal]:
     for error in errors:
-        override = error.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
-        pool = f"{override.get('InstanceType', '')} {override.get('SubnetId', '')}".strip()
-        yield Refusal(error["ErrorCode"], error.get("ErrorMessage", ""), pool)
+        yield Refusal(error["ErrorCode"], error.get("ErrorMessage", ""), _pool(error))
+
+
+def _pool(entry: Mapping[str, Any]) -> str:
+    override = entry.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
+    return f"{override.get('InstanceType', '')} {override.get('SubnetId', '')}".strip()
 
 
 def _of_run(answer: Mapping[str, Any]) -> Launched:

@@ -50,17 +50,18 @@ class S3:
             raise
         return True
 
-    def holds(self, bucket: str, key: str) -> bool:
-        """Whether the object is there; yes, where that may not be looked up."""
+    def etag(self, bucket: str, key: str) -> str:
+        """The object's ETag; empty = not there, `unknown` = it may not be looked up."""
         try:
             found = self.page(bucket, prefix=key)
         except self._client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] == "AccessDenied":
-                return True
+                return "unknown"
             if error.response["Error"]["Code"] == "NoSuchBucket":
-                return False
+                return ""
             raise
-        return bool(found) and found[0].key == key  # of keys that begin so, it is the first
+        # Of keys that begin so, it is the first.
+        return found[0].etag if found and found[0].key == key else ""
 
     def link(self, bucket: str, key: str) -> str:
         """A link that anybody may GET the object by, for an hour."""

@@ -97,6 +97,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     replayed as stored.
 
     Unresolved (`resolved` false) it counts as `count` instances, for EC2 may have launched them.
+    `judged` = it is known whether one of its instances ever worked.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     resolved: bool = False
     instances: tuple[str, ...] = ()
     error: str = ""
+    judged: bool = False
     version: int = 0
 
 
@@ -121,19 +123,26 @@ class Streak(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Why nothing is launched before `until`. A `configuration` (a fingerprint of the job's
-    parameters) holds it only while that stands.
+    """Why nothing is launched before `until`. `kind` is the class of the obstacle, `since` when it
+    was first met in a row. A `configuration` (a fingerprint of what a launch is made from) holds it
+    only while that stands.
     """
 
     failures: int = 0
     until: datetime | None = None
     sentence: str = ""
+    kind: str = ""
+    since: datetime | None = None
     configuration: str = ""
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What the last tick saw of a job's fleet, and what the next one must remember. Written by
     reconcile alone. `observed` is when EC2 was last asked, `job_version` the job's row then.
+
+    `held` are pools ("type subnet") and parked instances that EC2 refused and that are left alone
+    for a while; `suspects` instances that did nothing for their money; `barren` how many launches
+    in a row brought no worker that worked, and `breaker` what follows from it.
     """
 
     job: str
@@ -146,5 +155,10 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     lost: Streak = Streak()
     draining_since: datetime | None = None
     backoff: Backoff = Backoff()
+    on_demand_backoff: Backoff = Backoff()
+    breaker: Backoff = Backoff()
+    barren: int = 0
+    held: dict[str, Backoff] = {}
+    suspects: dict[str, Streak] = {}
     seconds_per_task: float | None = None
     version: int = 0
