@@ -1,18 +1,20 @@
 """`POST /jobs/{job}/enqueue`: any number of objects, in steps that each fit into one run of Lambda.
 
-A step lists some pages, takes their objects in, and sends the next step with the last key.
+A step lists some pages, takes their objects in, and sends the next step with the last key. After
+each page it writes down how far it came: a step that is delivered again goes on from there.
 """
 
 from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from aws_parallelizer.aws.s3 import Listed
-from aws_parallelizer.core import task
+from aws_parallelizer.core import enqueue, task
+from aws_parallelizer.core.enqueue import Progress
 from aws_parallelizer.core.errors import Conflict, NotFound, ParallelizerError
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.message import Message
@@ -34,29 +36,65 @@ class NotTakenIn(ParallelizerError):
 
 
 def start(
-    context: Context, name: str, *, run: str, bucket: str | None, prefix: str | None
+    context: Context,
+    name: str,
+    *,
+    run: str,
+    bucket: str | None = None,
+    prefix: str | None = None,
+    newer_than: datetime | None = None,
 ) -> Enqueue:
-    """Begin to enqueue what lies there; by default the job's inputs. The first step of it."""
+    """Begin to enqueue what lies there; by default the job's inputs. The first step of it.
+
+    `newer_than`: only new objects of then or later, as if S3 had told of them.
+    """
     job = context.registry.job(name)
     if job.deleting:
         raise Conflict(f"job {name} is being deleted")
-    step = Enqueue(
+    now = context.now()
+    progress = Progress(
         job=name,
         run=run,
         bucket=bucket or str(job.parameters.input_bucket),
         prefix=job.parameters.input_prefix or "" if prefix is None else prefix,
-        began=context.now(),
+        began=now,
+        carried=now,
+        newer_than=newer_than,
     )
-    if not context.s3.has(step.bucket):
-        raise NotFound(f"bucket {step.bucket} is not there, or this stack may not list it")
+    if not context.s3.has(progress.bucket):
+        raise NotFound(f"bucket {progress.bucket} is not there, or this stack may not list it")
+    step = step_of(_begun(context, job, progress), again=False)
     context.registry.change_job(name, lambda job: _with_run(job, run))
     try:
         steps.send(context, step)
     except Exception:
-        # Nothing is under way: an id that stayed would keep the job from ever being empty.
-        context.registry.change_job(name, lambda job: _without_run(job, run))
+        # Nothing is under way: an id that stayed would keep the job from being empty for a while.
+        end(context, name, run)
         raise
     return step
+
+
+def _begun(context: Context, job: Job, progress: Progress) -> Progress:
+    """What is stored of the enqueue: how far it came, where it is begun a second time."""
+    known = context.registry.progress(job.name, progress.run)
+    if known and progress.run in job.enqueues:
+        return known
+    version = known.version if known else 0
+    return context.registry.put_progress(msgspec.structs.replace(progress, version=version))
+
+
+def step_of(progress: Progress, *, again: bool) -> Enqueue:
+    """The step that carries the enqueue on."""
+    return Enqueue(
+        job=progress.job,
+        run=progress.run,
+        bucket=progress.bucket,
+        prefix=progress.prefix,
+        began=progress.began,
+        after=progress.after,
+        newer_than=progress.newer_than,
+        again=again,
+    )
 
 
 def carry_on(context: Context, step: Enqueue, *, delivery: int) -> None:
@@ -68,47 +106,73 @@ def carry_on(context: Context, step: Enqueue, *, delivery: int) -> None:
     if step.run not in job.enqueues or job.deleting:
         return  # ended since: this is a repeated delivery
     try:
-        following = _do(context, job, step, again=delivery > 1)
+        following = _do(context, job, step, again=step.again or delivery > 1)
     except Exception:
         if delivery >= steps.DELIVERIES:
             log.exception("enqueue %s of job %s is given up", step.run, job.name)
-            _end(context, step)
+            end(context, step.job, step.run)
         raise  # SQS delivers the step again, or lays it among the dead ones
     if following:
         steps.send(context, following)
     else:
-        _end(context, step)
+        end(context, step.job, step.run)
 
 
 def _do(context: Context, job: Job, step: Enqueue, *, again: bool) -> Enqueue | None:
     until = context.now() + _STEP_SPAN
+    progress = context.registry.progress(job.name, step.run)
+    after = enqueue.further(step.after, progress.after if progress else "")
     while context.now() < until:
-        page = context.s3.page(step.bucket, prefix=step.prefix, after=step.after)
+        page = context.s3.page(step.bucket, prefix=step.prefix, after=after)
         if not page:
             return None
         _take_in(context, job, step, page, again=again)
-        step = msgspec.structs.replace(step, after=page[-1].key)
-    return step
+        after = page[-1].key
+        progress = _written_down(context, progress, after) if progress else None
+    return msgspec.structs.replace(step, after=after, again=False)
+
+
+def _written_down(context: Context, progress: Progress, after: str) -> Progress | None:
+    noted = msgspec.structs.replace(progress, after=after, carried=context.now())
+    try:
+        return context.registry.put_progress(noted)
+    except Conflict:
+        # The same step was delivered twice, or the enqueue has ended: both may list on, unharmed.
+        return context.registry.progress(progress.job, progress.run)
 
 
 def _take_in(context: Context, job: Job, step: Enqueue, page: list[Listed], *, again: bool) -> None:
     since = step.began if again else None
-    arrivals = [Arrival(_message(job, step, listed), since=since) for listed in page]
+    oldest = step.newer_than.timestamp() if step.newer_than else 0.0
+    wanted = [listed for listed in page if listed.modified >= oldest]
+    arrivals = [Arrival(_message(job, step, listed), since=since) for listed in wanted]
     pieces = [arrivals[i : i + _PIECE] for i in range(0, len(arrivals), _PIECE)]
+    decide = _untold if step.newer_than else task.enqueue_again
 
-    def decide(row: Task | None, arrival: Arrival) -> Task | None:
+    def decided(row: Task | None, arrival: Arrival) -> Task | None:
         now = context.now()
         reason = filters.why_skipped(job.parameters.filter, arrival.message)
         if reason:
             return task.skip(row, arrival.message, sequencer="", reason=reason, now=now)
-        return task.enqueue_again(row, arrival.message, now=now)
+        return decide(row, arrival.message, now=now)
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        taken = pool.map(lambda piece: intake.take_in(context, job, piece, decide=decide), pieces)
+        taken = pool.map(lambda piece: intake.take_in(context, job, piece, decide=decided), pieces)
         missed = sum(not safe for piece in taken for safe in piece)
     if missed:
         raise NotTakenIn(f"{missed} objects of enqueue {step.run} of job {job.name}")
-    steps.nudge_soon(context)
+    if arrivals:
+        steps.nudge_soon(context)
+
+
+def _untold(row: Task | None, message: Message, *, now: datetime) -> Task | None:
+    """The row of an object of which no event told; None where one did."""
+    if row is not None and not row.etag:
+        return None  # a bare key: nobody knows of which object it is
+    found = task.enqueue(row, message, sequencer="", now=now)
+    if found:
+        log.warning("no event told of an object of job %s: it is enqueued", message.job)
+    return found
 
 
 def _message(job: Job, step: Enqueue, listed: Listed) -> Message:
@@ -117,9 +181,10 @@ def _message(job: Job, step: Enqueue, listed: Listed) -> Message:
     )
 
 
-def _end(context: Context, step: Enqueue) -> None:
+def end(context: Context, name: str, run: str) -> None:
+    """The enqueue is over; what is known of it stays a while."""
     try:
-        context.registry.change_job(step.job, lambda job: _without_run(job, step.run))
+        context.registry.change_job(name, lambda job: _without_run(job, run))
     except NotFound:
         return  # deleted meanwhile, and its runs with it
     steps.nudge(context)

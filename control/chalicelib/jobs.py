@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -59,7 +59,7 @@ def _store(
 ) -> Job:
     if present:
         return context.registry.change_job(
-            name, lambda job: msgspec.structs.replace(job, parameters=settled)
+            name, lambda job: _with_parameters(job, settled, now=context.now())
         )
     job = Job(
         name=name,
@@ -70,6 +70,17 @@ def _store(
         own_queue=queues.own,
     )
     return context.registry.add_job(job)
+
+
+def _with_parameters(job: Job, settled: Parameters, *, now: datetime) -> Job:
+    moved = _inputs(settled) != _inputs(job.parameters)
+    return msgspec.structs.replace(
+        job, parameters=settled, inputs_since=now if moved else job.inputs_since
+    )
+
+
+def _inputs(parameters: Parameters) -> tuple[str | None, str | None]:
+    return parameters.input_bucket, parameters.input_prefix
 
 
 def _queues(

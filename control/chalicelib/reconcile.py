@@ -19,7 +19,7 @@ from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
-from chalicelib import jobs
+from chalicelib import jobs, silent_enqueues
 from chalicelib.context import Context
 from chalicelib.holdings import DOOM
 from chalicelib.readings import Readings
@@ -57,6 +57,7 @@ def _all_jobs(context: Context) -> None:
     for job in context.registry.jobs():
         readings = Readings(context, job, uploads)
         try:
+            silent_enqueues.wake(context, job)
             if Tick(context, job, ec2, setup, readings, marks).run():
                 for on_demand in (False, True):
                     name = name_of(job, stack=context.settings.stack, on_demand=on_demand)

@@ -6,12 +6,17 @@ it is repeated.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 import msgspec
 
+from aws_parallelizer.aws.clients import CALL_FAILED
+from aws_parallelizer.aws.dynamodb import Unwritten
 from aws_parallelizer.core.errors import ParallelizerError
 from chalicelib.context import Context
+
+log = logging.getLogger(__name__)
 
 DELIVERIES = 5  # of one step before it is dead: the queue's maxReceiveCount
 
@@ -23,7 +28,8 @@ class Reconcile(msgspec.Struct, frozen=True, tag_field="step", tag="reconcile"):
 class Enqueue(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="enqueue"):
     """List the objects under `prefix` that come after the key `after`, and enqueue them.
 
-    `run` is the id that the job's row holds until the last step; it began at `began`.
+    `run` is the id that the job's row holds until the last step; it began at `began`. `again`: an
+    earlier step may have died in the middle of it.
     """
 
     job: str
@@ -32,6 +38,8 @@ class Enqueue(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="
     prefix: str
     began: datetime
     after: str = ""
+    newer_than: datetime | None = None
+    again: bool = False
 
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="purge"):
@@ -62,7 +70,10 @@ def send(context: Context, step: Step, *, delay_seconds: int = 0) -> None:
 
 def nudge(context: Context) -> None:
     """Run reconcile now: a person waits for it."""
-    send(context, Reconcile())
+    try:
+        send(context, Reconcile())
+    except (*CALL_FAILED, Unwritten, NotSent) as error:
+        _not_nudged(error)
 
 
 def nudge_soon(context: Context) -> None:
@@ -71,5 +82,13 @@ def nudge_soon(context: Context) -> None:
     The message comes at the end of the span, so it covers what was written since it began.
     """
     span = context.settings.nudge_seconds
-    if context.registry.may_nudge(now=context.now(), seconds=span):
-        send(context, Reconcile(), delay_seconds=round(span))
+    try:
+        if context.registry.may_nudge(now=context.now(), seconds=span):
+            send(context, Reconcile(), delay_seconds=round(span))
+    except (*CALL_FAILED, Unwritten, NotSent) as error:
+        _not_nudged(error)
+
+
+def _not_nudged(error: Exception) -> None:
+    # What it was for is written already, and the clock runs reconcile within a minute.
+    log.warning("reconcile could not be nudged: %s", error)

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 import emulator
-from aws_parallelizer.aws.dynamodb import Table
+from aws_parallelizer.aws.dynamodb import Key, Table
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.registry import Answer, Registry
 from aws_parallelizer.core import task
+from aws_parallelizer.core.enqueue import Progress
 from aws_parallelizer.core.errors import Conflict, NotFound
 from aws_parallelizer.core.fleet import Fleet, Intent
 from aws_parallelizer.core.job import Job
@@ -184,6 +185,40 @@ def test_an_answer_is_kept_until_it_is_old(registry: Registry) -> None:
     newer = msgspec.structs.replace(kept, until=NOW + timedelta(days=9))
     registry.keep_answer("key", newer)
     assert registry.answer("key", now=NOW + timedelta(days=2)) == newer
+
+
+def test_answers_and_enqueues_bear_the_time_at_which_dynamodb_may_drop_them(
+    registry: Registry, table: Table | FakeTable
+) -> None:
+    until = NOW + timedelta(days=1)
+    registry.keep_answer("key", Answer(request="r", status=202, body="{}", until=until))
+    stored = table.get(Key("answer", "key"))
+    assert stored is not None
+    assert stored.expires == int(until.timestamp())
+    registry.put_progress(progress())
+    enqueue = table.get(Key("enqueue#j", "r"))
+    assert enqueue is not None
+    assert enqueue.expires > NOW.timestamp()
+    registry.add_job(job("a"))
+    kept = table.get(Key("job", "a"))
+    assert kept is not None
+    assert kept.expires == 0
+
+
+def progress() -> Progress:
+    return Progress(job="j", run="r", bucket="b", prefix="p/", began=NOW, carried=NOW)
+
+
+def test_an_enqueue_is_carried_on_by_one_step_at_a_time(registry: Registry) -> None:
+    assert registry.progress("j", "r") is None
+    first = registry.put_progress(progress())
+    further = msgspec.structs.replace(first, after="k", carried=NOW + timedelta(minutes=1))
+    assert registry.put_progress(further).version == 2
+    with pytest.raises(Conflict):
+        registry.put_progress(msgspec.structs.replace(first, after="j"))
+    known = registry.progress("j", "r")
+    assert known is not None
+    assert (known.after, known.version) == ("k", 2)
 
 
 def test_fleets_and_intents_are_written_by_one_tick_at_a_time(registry: Registry) -> None:

@@ -14,8 +14,10 @@ class FakeS3:
         self.objects: dict[str, dict[str, Listed]] = {bucket: {} for bucket in buckets}
         self.page_size = page_size
 
-    def put(self, bucket: str, key: str, *, etag: str = "e", size: int = 1) -> None:
-        self.objects[bucket][key] = Listed(key, etag, size)
+    def put(
+        self, bucket: str, key: str, *, etag: str = "e", size: int = 1, modified: float = 0.0
+    ) -> None:
+        self.objects[bucket][key] = Listed(key, etag, size, modified)
 
     def has(self, bucket: str) -> bool:
         return bucket in self.objects

@@ -127,6 +127,11 @@ def test_what_is_merged_into_chalices_resources_bears_names_that_it_made(
         assert set(events) <= set(made[name]["Properties"].get("Events", {}))
 
 
+def test_answers_that_are_out_of_date_are_dropped_by_the_table_itself(template: Template) -> None:
+    table = template["Resources"]["Ledger"]["Properties"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
 def test_no_placeholder_is_left(template: Template) -> None:
     assert "set-by-resources" not in json.dumps(template)
 

@@ -37,7 +37,7 @@ class Key(NamedTuple):
 
 class Document(NamedTuple):
     """What lies there. `state` and `since` (ISO time) are the index's keys; empty = not in the
-    index.
+    index. DynamoDB removes it some time after `expires` (seconds since 1970; 0 = never).
     """
 
     key: Key
@@ -45,6 +45,7 @@ class Document(NamedTuple):
     text: str
     state: str = ""
     since: str = ""
+    expires: int = 0
 
 
 class Unwritten(Exception):
@@ -212,7 +213,8 @@ class Table:
 
     def _statement(self, document: Document) -> dict[str, Any]:
         item = _item(document)
-        changed = [name for name in ("record", "version", "state", "since") if name in item]
+        names = ("record", "version", "state", "since", "expires")
+        changed = [name for name in names if name in item]
         sets = " ".join(f'SET "{name}"=?' for name in changed)
         return {
             "Statement": f'UPDATE "{self.name}" {sets} WHERE "pk"=? AND "sk"=? AND "version"=?',
@@ -265,11 +267,13 @@ def _item(document: Document) -> dict[str, Any]:
     indexed = (
         {"state": {"S": document.state}, "since": {"S": document.since}} if document.state else {}
     )
+    passing = {"expires": {"N": str(document.expires)}} if document.expires else {}
     return {
         **_item_key(document.key),
         "version": {"N": str(document.version + 1)},
         "record": {"S": document.text},
         **indexed,
+        **passing,
     }
 
 
@@ -280,4 +284,5 @@ def _document(item: dict[str, Any]) -> Document:
         text=item["record"]["S"],
         state=item.get("state", {}).get("S", ""),
         since=item.get("since", {}).get("S", ""),
+        expires=int(item.get("expires", {}).get("N", "0")),
     )

@@ -1,11 +1,12 @@
 """Everything in the ledger's table that is not a task: jobs, fleets, launch intents, beats, marks,
-the lease, the nudge's gate, answers.
+the lease, the nudge's gate, enqueues under way, answers.
 
 One partition a kind; each write is conditional on the version that was read.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,13 +14,15 @@ from typing import TypeVar
 import msgspec
 
 from aws_parallelizer.aws.dynamodb import Document, Key, Table
+from aws_parallelizer.core.enqueue import Progress
 from aws_parallelizer.core.errors import Conflict, NotFound
 from aws_parallelizer.core.fleet import Beat, Fleet, Intent, Mark
 from aws_parallelizer.core.job import Job
 
 _CHANGES = 20  # tries to change a row that others write too
+_PROGRESS_KEPT = timedelta(days=30)  # of an enqueue that nobody ended
 
-R = TypeVar("R", Job, Fleet, Intent, Beat, Mark)
+R = TypeVar("R", Job, Fleet, Intent, Beat, Mark, Progress)
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +138,20 @@ class Registry:
         """Remove a mark that says nothing any more."""
         return self._table.delete(Document(Key("mark", mark.instance), mark.version, ""))
 
+    def progress(self, job: str, run: str) -> Progress | None:
+        """How far an enqueue of the job is, if it is known."""
+        found = self._table.get(Key(f"enqueue#{job}", run))
+        return _read(found, Progress) if found else None
+
+    def put_progress(self, progress: Progress) -> Progress:
+        """Store; raises Conflict where another step of the enqueue wrote since."""
+        return self._put(
+            Key(f"enqueue#{progress.job}", progress.run),
+            progress,
+            f"another step carries enqueue {progress.run} on",
+            expires=progress.carried + _PROGRESS_KEPT,
+        )
+
     def take_lease(self, name: str, *, owner: str, now: datetime, seconds: float) -> Lease | None:
         """The lease if it is free, run out, or ours already; None while another holds it."""
         key = Key("lease", name)
@@ -172,7 +189,8 @@ class Registry:
 
     def keep_answer(self, idempotency_key: str, answer: Answer) -> None:
         """Store an answer; the first one stays."""
-        self._table.write([Document(Key("answer", idempotency_key), 0, _text(answer))])
+        key = Key("answer", idempotency_key)
+        self._table.write([Document(key, 0, _text(answer), expires=_seconds(answer.until))])
 
     def _get(self, key: Key, kind: type[R], missing: str) -> R:
         found = self._table.get(key)
@@ -180,8 +198,9 @@ class Registry:
             raise NotFound(missing)
         return _read(found, kind)
 
-    def _put(self, key: Key, record: R, refused: str) -> R:
-        [taken] = self._table.write([Document(key, record.version, _text(record))])
+    def _put(self, key: Key, record: R, refused: str, *, expires: datetime | None = None) -> R:
+        until = _seconds(expires) if expires else 0
+        [taken] = self._table.write([Document(key, record.version, _text(record), expires=until)])
         if not taken:
             raise Conflict(refused)
         return msgspec.structs.replace(record, version=record.version + 1)
@@ -190,6 +209,10 @@ class Registry:
 def _read(document: Document, kind: type[R]) -> R:
     record = msgspec.json.decode(document.text, type=kind)
     return msgspec.structs.replace(record, version=document.version)
+
+
+def _seconds(time: datetime) -> int:
+    return math.ceil(time.timestamp())
 
 
 def _text(record: msgspec.Struct) -> str:

@@ -36,12 +36,14 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A job's row. `version` counts its writes, 0 = not yet stored.
 
-    `paused` by a person, `hold` = why reconcile lets no worker take tasks (the budget is spent).
+    Its inputs lie where its parameters say since `inputs_since`, None = since `created`. `paused`
+    by a person, `hold` = why reconcile lets no worker take tasks (the budget is spent).
     """
 
     name: str
     parameters: Parameters
     created: datetime
+    inputs_since: datetime | None = None
     queue_url: str = ""
     dead_letter_url: str = ""
     own_queue: bool = False
