@@ -18,6 +18,7 @@ from typing import Any
 import emulator
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.ledger import Ledger
+from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core import message, task, user_data
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.parameters import parse_pairs
@@ -53,6 +54,7 @@ class Site:
         self.queue_url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
         emulator.make_table(dynamodb, self.name)
         self.ledger = Ledger(Table(dynamodb, name=self.name))
+        self.registry = Registry(Table(dynamodb, name=self.name))
         self.s3.put_object(Bucket=f"{self.name}-env", Key="env.zip", Body=zipped(files))
         self.given: dict[str, object] = {
             "inputBucket": f"{self.name}-in",

@@ -161,6 +161,7 @@ class ProcessBody:
             "PARALLELIZER_SCRATCH": str(self._scratch),
             "PARALLELIZER_POWEROFF": shlex.join([touch, str(self._poweroff)]),
             "PARALLELIZER_NOTICE_SECONDS": "1",  # notices here may be as short as one likes
+            "PARALLELIZER_BEAT_SECONDS": "2",  # and people do not wait a minute to see a sign
         }
         if "PYTHONPATH" in os.environ:  # a checkout that is not installed finds its worker so
             paths = os.environ["PYTHONPATH"].split(os.pathsep)

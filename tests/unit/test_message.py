@@ -79,6 +79,21 @@ def test_user_data_that_says_too_little_is_refused_with_all_that_is_missing(raw:
         user_data.decode(raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "job", "table"),
+    [
+        (b"job=photos\r\nledgerTable=ledger\r\nnumThreads=many\r\n", "photos", "ledger"),
+        (b"\xff\xfe\njob=photos\n", "photos", ""),
+        (b"job=../photos\nledgerTable=ledger\n", "", "ledger"),
+        (b"", "", ""),
+    ],
+)
+def test_whose_user_data_it_is_can_be_told_though_the_rest_is_wrong(
+    raw: bytes, job: str, table: str
+) -> None:
+    assert user_data.whose(raw) == (job, table)
+
+
 def test_parameters_that_do_not_fit_into_user_data_are_refused() -> None:
     long = Parameters(
         environment_zip="e", analysis_program="r", filter="key == '" + "x" * 17000 + "'"

@@ -40,13 +40,19 @@ def throttled() -> ClientError:
 
 
 def conclude(
-    requests: FakeRequests | None, folder: Path, *, code: int = 0, shut_down: bool = True
+    requests: FakeRequests | None,
+    folder: Path,
+    *,
+    code: int = 0,
+    shut_down: bool = True,
+    told: list[str] | None = None,
 ) -> tuple[int, bool]:
     exit_code = shutdown.conclude(
         Ending("it was time", code, shut_down),
         instance="i-1",
         requests=requests,  # type: ignore[arg-type]
         power_off=["touch", str(folder / "off")],
+        tell=(told if told is not None else []).append,
         pauses=NO_PAUSES,
     )
     return exit_code, (folder / "off").exists()
@@ -80,4 +86,23 @@ def test_an_instance_whose_request_cannot_be_cancelled_stays(tmp_path: Path) -> 
 @pytest.mark.parametrize("command", [["false"], ["/no/such/command"]])
 def test_a_power_off_that_fails_is_an_error(command: list[str]) -> None:
     ending = Ending("it was time", 0, shut_down=True)
-    assert shutdown.conclude(ending, instance=None, requests=None, power_off=command) == 1
+    assert (
+        shutdown.conclude(ending, instance=None, requests=None, power_off=command, tell=print) == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("requests", "shut_down", "said"),
+    [
+        (FakeRequests(None), True, "shuts the instance down: it was time"),
+        (FakeRequests(None), False, "the instance stays: it was time"),
+        (FakeRequests("sir-1", lag=99), True, "is not cancelled: it was time"),
+    ],
+)
+def test_the_decision_is_told_before_the_power_goes(
+    requests: FakeRequests, shut_down: bool, said: str, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    conclude(requests, tmp_path, shut_down=shut_down, told=told)
+    [sentence] = told
+    assert sentence.endswith(said)

@@ -114,6 +114,11 @@ class Registry:
         """What the job's workers last said of themselves, by instance."""
         return [_read(document, Beat) for document in self._table.partition(f"beat#{job}")]
 
+    def beat(self, job: str, instance: str) -> Beat | None:
+        """What one worker last said of itself."""
+        found = self._table.get(Key(f"beat#{job}", instance))
+        return _read(found, Beat) if found else None
+
     def put_beat(self, beat: Beat) -> Beat:
         """Store; raises Conflict where the row is not as this worker left it."""
         key = Key(f"beat#{beat.job}", beat.instance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aws_parallelizer.core.errors import ParameterError, Problem
-from aws_parallelizer.core.job import checked_name
+from aws_parallelizer.core.job import JOB_NAME, checked_name
 from aws_parallelizer.core.parameters import (
     MAX_USER_DATA_BYTES,
     Parameters,
@@ -49,6 +49,16 @@ def decode(raw: bytes) -> UserData:
     job = checked_name(extra["job"]) if extra.get("job") else ""
     _require_places(parameters)
     return UserData(parameters=parameters, job=job, ledger_table=extra.get("ledgerTable", ""))
+
+
+def whose(raw: bytes) -> tuple[str, str]:
+    """The job and the ledger's table, each empty if it cannot be told: for a worker that cannot
+    read the rest, and has to say so somewhere.
+    """
+    pairs, _ = read_lines(raw.decode(errors="replace"))
+    told = dict(pairs)
+    job = told.get("job", "")
+    return job if JOB_NAME.fullmatch(job) else "", told.get("ledgerTable", "")
 
 
 def _require_places(parameters: Parameters) -> None:

@@ -6,7 +6,7 @@ Nothing is to wait here that another worker could do.
 from __future__ import annotations
 
 from aws_parallelizer.aws.sqs import BATCH
-from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, Work
+from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, Phase, Work
 
 AHEAD_SECONDS = 2.0
 MOST_AHEAD = 100
@@ -29,6 +29,11 @@ class Gauge:
     def held(self) -> int:
         """All tasks in hand."""
         return len(self.works) + self.claiming
+
+    @property
+    def running(self) -> int:
+        """How many programs run."""
+        return sum(work.phase == Phase.RUNNING for work in self.works)
 
     @property
     def ahead(self) -> int:

@@ -77,6 +77,11 @@ class Pipeline:
         self._polling: asyncio.Future[list[Received]] | None = None
         self._gone: Exception | None = None
 
+    @property
+    def running(self) -> int:
+        """How many programs run."""
+        return self._gauge.running
+
     async def run(self) -> str:
         """Work until there is no more, or until stopped; why it ended. Raises QueueGone."""
         keeping = asyncio.create_task(self._leases.keep())

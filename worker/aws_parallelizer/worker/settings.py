@@ -15,6 +15,7 @@ class Settings(NamedTuple):
     power_off: tuple[str, ...]
     metadata: str
     notice_seconds: float
+    beat_seconds: float
     path: str
 
     @classmethod
@@ -27,5 +28,6 @@ class Settings(NamedTuple):
             metadata=get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254/",
             # EC2's guide advises to look for a spot notice every 5 seconds.
             notice_seconds=float(get("PARALLELIZER_NOTICE_SECONDS") or 5),
+            beat_seconds=float(get("PARALLELIZER_BEAT_SECONDS") or 60),
             path=get("PATH") or "/usr/local/bin:/usr/bin:/bin",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 
 PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 15, 30, 30)
 _POWER_OFF_SECONDS = 60
+_NOT_CANCELLED = (
+    "the worker ends, the instance stays, because EC2 would start it again as long as its "
+    "persistent spot request is not cancelled"
+)
 
 
 class Ending(NamedTuple):
@@ -26,30 +30,46 @@ class Ending(NamedTuple):
     shut_down: bool
 
 
+class _Decision(NamedTuple):
+    what: str
+    code: int
+    power_off: bool
+
+
 def conclude(
     ending: Ending,
     *,
     instance: str | None,
     requests: SpotRequests | None,
     power_off: Sequence[str],
+    tell: Callable[[str], None],
     pauses: Iterable[float] = PAUSES_SECONDS,
 ) -> int:
     """Carry the decision out; the exit code. `instance` is None where the machine does not know its
-    own id.
+    own id. `tell` is handed the decision's sentence before the power goes.
     """
-    level = logging.ERROR if ending.code else logging.INFO
+    decision = _decide(ending, instance=instance, requests=requests, pauses=pauses)
+    sentence = f"{decision.what}: {ending.why}"
+    log.log(logging.ERROR if decision.code else logging.INFO, "%s", sentence)
+    tell(sentence)
+    if not decision.power_off:
+        return decision.code
+    return decision.code if _power_off(power_off) else 1
+
+
+def _decide(
+    ending: Ending,
+    *,
+    instance: str | None,
+    requests: SpotRequests | None,
+    pauses: Iterable[float],
+) -> _Decision:
     if not ending.shut_down:
-        log.log(level, "the worker ends, the instance stays: %s", ending.why)
-        return ending.code
+        return _Decision("the worker ends, the instance stays", ending.code, power_off=False)
     if instance and requests and not _cancel(instance, requests, pauses):
-        log.error(
-            "the worker ends, the instance stays, because EC2 would start it again as long as its "
-            "persistent spot request is not cancelled: %s",
-            ending.why,
-        )
-        return 1
-    log.log(level, "the worker ends and shuts the instance down: %s", ending.why)
-    return ending.code if _power_off(power_off) else 1
+        return _Decision(_NOT_CANCELLED, 1, power_off=False)
+    what = "the worker ends and shuts the instance down"
+    return _Decision(what, ending.code, power_off=True)
 
 
 def _cancel(instance: str, requests: SpotRequests, pauses: Iterable[float]) -> bool:
