@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -22,6 +24,8 @@ _BATCH = 200  # ids a mutating call; EC2 advises at most 1,000
 
 Call = Literal["create_fleet", "run_instances"]
 Filters = Mapping[str, Sequence[str]]
+
+_REASON_TIME = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
 # Answers with HTTP 5xx of which EC2 says that nothing was launched.
 _DEFINITE = ("Insufficient", "Unsupported", "SpotMaxPriceTooLow", "RequestLimitExceeded")
@@ -204,7 +208,20 @@ def _instance(entry: Mapping[str, Any]) -> Instance:
         launch=tags.get(TAG_LAUNCH, ""),
         subnet=entry.get("SubnetId", ""),
         protected=TAG_PROTECT in tags,
+        ended=_ended(entry.get("StateTransitionReason") or "", after=entry["LaunchTime"]),
     )
+
+
+def _ended(reason: str, *, after: datetime) -> datetime | None:
+    """When a person or a program ended the instance: "User initiated (2026-03-01 12:00:00 GMT)"."""
+    found = _REASON_TIME.search(reason)
+    if not found:
+        return None
+    try:
+        ended = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None  # not a time after all: the end is not known
+    return ended if ended >= after else None
 
 
 def _request(entry: Mapping[str, Any]) -> SpotRequest:

@@ -1,5 +1,5 @@
 """Everything in the ledger's table that is not a task: jobs, fleets, launch intents, beats, marks,
-the lease, the nudge's gate, enqueues under way, answers.
+prices, the lease, the nudge's gate, enqueues under way, answers.
 
 One partition a kind; each write is conditional on the version that was read.
 """
@@ -18,11 +18,13 @@ from aws_parallelizer.core.enqueue import Progress
 from aws_parallelizer.core.errors import Conflict, NotFound
 from aws_parallelizer.core.fleet import Beat, Fleet, Intent, Mark
 from aws_parallelizer.core.job import Job
+from aws_parallelizer.core.spending import PriceList
 
+_PRICES = Key("prices", "on-demand")
 _CHANGES = 20  # tries to change a row that others write too
 _PROGRESS_KEPT = timedelta(days=30)  # of an enqueue that nobody ended
 
-R = TypeVar("R", Job, Fleet, Intent, Beat, Mark, Progress)
+R = TypeVar("R", Job, Fleet, Intent, Beat, Mark, Progress, PriceList)
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +158,17 @@ class Registry:
             f"another step carries enqueue {progress.run} on",
             expires=progress.carried + _PROGRESS_KEPT,
         )
+
+    def prices(self) -> PriceList | None:
+        """The on-demand prices, or None where nobody could read them."""
+        found = self._table.get(_PRICES)
+        return _read(found, PriceList) if found else None
+
+    def put_prices(self, prices: PriceList) -> PriceList:
+        """Store in place of what is there; raises Conflict where another writer came between."""
+        present = self._table.get(_PRICES)
+        replaced = msgspec.structs.replace(prices, version=present.version if present else 0)
+        return self._put(_PRICES, replaced, "another deploy wrote the prices")
 
     def take_lease(self, name: str, *, owner: str, now: datetime, seconds: float) -> Lease | None:
         """The lease if it is free, run out, or ours already; None while another holds it."""

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from aws_parallelizer.core.spending import Spending
+
 TAG_STACK = "parallelizer:stack"
 TAG_JOB = "parallelizer:job"
 TAG_LAUNCH = "parallelizer:launch"
@@ -17,8 +19,9 @@ TAG_PROTECT = "parallelizer:protect"  # set by people: whatever its value, nothi
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One EC2 instance of a job. `state` is EC2's word; `launch` is the intent's id, empty for a
-    replacement.
+    """One EC2 instance of a job. `state` is EC2's word; `launched` is when it was last started;
+    `ended` is when it was stopped or terminated, where EC2 says so; `launch` is the intent's id,
+    empty for a replacement.
     """
 
     id: str
@@ -31,6 +34,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     launch: str = ""
     subnet: str = ""
     protected: bool = False
+    ended: datetime | None = None
 
 
 class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -143,10 +147,17 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     `held` are pools ("type subnet") and parked instances that EC2 refused and that are left alone
     for a while; `suspects` instances that did nothing for their money; `barren` how many launches
     in a row brought no worker that worked, and `breaker` what follows from it.
+
+    `told` are the events that `notify` was told of and that still hold, `untold` those that it is
+    yet to be told of; `progressed` = when a task last ended, or there was none to work on.
     """
 
     job: str
     observed: datetime
+    spending: Spending = Spending()
+    told: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    progressed: datetime | None = None
     job_version: int = 0
     instances: tuple[Instance, ...] = ()
     requests: tuple[SpotRequest, ...] = ()
