@@ -7,7 +7,8 @@ live request stands behind it; and an instance that runs is capacity only while 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -34,7 +35,8 @@ _RECLAIMED = (
 @dataclass(frozen=True, kw_only=True)
 class Holdings:
     """All instances (ended ones too), requests and intents of one job, as seen at `now`, with what
-    its workers said of themselves and what EC2 said of any instances.
+    its workers said of themselves and what EC2 said of its instances. `waiting_since` is when
+    requests were first seen without an instance.
     """
 
     now: datetime
@@ -43,6 +45,7 @@ class Holdings:
     intents: tuple[Intent, ...] = ()
     beats: tuple[Beat, ...] = ()
     marks: tuple[Mark, ...] = ()
+    waiting_since: Mapping[str, datetime] = field(default_factory=dict)
 
     # What stands, and what may be done to it.
 
@@ -110,11 +113,11 @@ class Holdings:
     @cached_property
     def overdue(self) -> tuple[SpotRequest, ...]:
         """Requests that have waited in vain for an instance: another pool may have one."""
-        there = self._there
+        since = self.waiting_since
         return tuple(
             each
             for each in self.cancellable
-            if _relaunches(each) and each.instance not in there and self._waits_in_vain(each)
+            if each.id in self.waiting and self.now - since.get(each.id, self.now) >= OVERDUE
         )
 
     # What counts.
@@ -158,12 +161,11 @@ class Holdings:
         return frozenset(named - {instance.id for instance in self.instances})
 
     @cached_property
-    def waiting(self) -> int:
-        """Live requests whose instance is still to come, or to come again."""
-        overdue = {each.id for each in self.overdue}
-        return sum(
-            _relaunches(each) and each.instance not in self._there and each.id not in overdue
-            for each in self.requests
+    def waiting(self) -> frozenset[str]:
+        """Ids of live requests whose instance is still to come, or to come again."""
+        there = {instance.id for instance in self._alive} | self.unseen
+        return frozenset(
+            each.id for each in self.requests if _relaunches(each) and each.instance not in there
         )
 
     @cached_property
@@ -213,10 +215,6 @@ class Holdings:
         return tuple(instance for instance in self.instances if instance.state in _ALIVE)
 
     @cached_property
-    def _there(self) -> frozenset[str]:
-        return frozenset(instance.id for instance in self._alive) | self.unseen
-
-    @cached_property
     def _spot_launches(self) -> frozenset[str]:
         return frozenset(intent.id for intent in self.intents if not intent.on_demand)
 
@@ -233,10 +231,8 @@ class Holdings:
         uncertain = sum(
             max(0, intent.count - len(self.launched_by(intent))) for intent in self.unresolved
         )
-        return len(self.unseen) + self.waiting + uncertain
-
-    def _waits_in_vain(self, request: SpotRequest) -> bool:
-        return request.updated is not None and self.now - request.updated >= OVERDUE
+        patient = len(self.waiting) - len(self.overdue)
+        return len(self.unseen) + patient + uncertain
 
     def _suspicion(self, instance: Instance) -> str:
         if instance.state == "stopped":

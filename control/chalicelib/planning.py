@@ -157,8 +157,8 @@ def _let_go(s: Situation) -> Plan:
     number = many(len(ids), "instance")
     if s.stays:
         return Plan(
-            sentence=f"no work left: {number} stay, for shouldShutdown is false; "
-            "DELETE /instances ends them",
+            sentence=f"no work left: keeping {number}, for shouldShutdown is false; "
+            "DELETE /instances ends what stays",
             actions=_adoptions(s),
         )
     waited = (s.now - s.draining_since).total_seconds() if s.draining_since else -1.0
@@ -407,7 +407,7 @@ def _holds(backoff: Backoff, now: datetime) -> bool:
 
 def _leaving(holdings: Holdings) -> str:
     if holdings.protected:
-        return f"{many(len(holdings.protected), 'protected instance')} stay"
+        return f"keeping {many(len(holdings.protected), 'protected instance')}"
     if holdings.ending:
         return f"{many(len(holdings.ending), 'instance')} shutting down"
     if holdings.parked:

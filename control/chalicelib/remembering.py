@@ -57,6 +57,11 @@ def without_stale_obstacles(fleet: Fleet, *, configuration: str) -> Fleet:
     return fleet
 
 
+def waiting(fleet: Fleet, holdings: Holdings) -> dict[str, datetime]:
+    """Since when requests have been without an instance."""
+    return {id_: fleet.waiting.get(id_, holdings.now) for id_ in holdings.waiting}
+
+
 def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -> Fleet:
     """With what is there and what was decided; pools that EC2 takes instances from are marked."""
     present = [each for each in holdings.instances if each.state != "terminated"]
@@ -69,6 +74,7 @@ def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -
         instances=tuple(present[:_STORED]),
         requests=holdings.live_requests[:_STORED],
         sentence=decided.sentence,
+        waiting=waiting(fleet, holdings),
         draining_since=(fleet.draining_since or now) if decided.draining else None,
         held=refusals.held_after(
             fleet.held,

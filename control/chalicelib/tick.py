@@ -70,13 +70,13 @@ class Tick:
         """What `run` would do now. Reads, and changes nothing."""
         fleet = self.context.registry.fleet(self.job.name) or self._unseen
         sight = look(self.ec2, self.job, stack=self.context.settings.stack)
-        holdings = self._holdings(sight)
+        holdings = self._holdings(fleet, sight)
         _, decided = self._decide(fleet, holdings, sight)
         return decided
 
     def _round(self, fleet: Fleet) -> tuple[Fleet, Plan]:
         sight = look(self.ec2, self.job, stack=self.context.settings.stack)
-        holdings = self._holdings(sight)
+        holdings = self._holdings(fleet, sight)
         fleet, decided = self._decide(fleet, holdings, sight)
         if self._proven(fleet.lost):
             lost_tasks.send_anew(self.context, self.job)
@@ -120,7 +120,7 @@ class Tick:
     def _configuration(self) -> str:
         return templates.fingerprint(self.context, self.job)
 
-    def _holdings(self, sight: Sight) -> Holdings:
+    def _holdings(self, fleet: Fleet, sight: Sight) -> Holdings:
         ids = {each.id for each in sight.instances}
         return Holdings(
             now=self._now,
@@ -129,6 +129,7 @@ class Tick:
             intents=tuple(self.context.registry.intents(self.job.name)),
             beats=tuple(self.context.registry.beats(self.job.name)),
             marks=tuple(mark for mark in self.marks if mark.instance in ids),
+            waiting_since=fleet.waiting,
         )
 
     def _drain_dead_letters(self) -> None:

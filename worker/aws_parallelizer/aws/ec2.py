@@ -231,5 +231,4 @@ def _request(entry: Mapping[str, Any]) -> SpotRequest:
         state=entry["State"],
         status=entry.get("Status", {}).get("Code", ""),
         instance=entry.get("InstanceId") or "",
-        updated=entry.get("Status", {}).get("UpdateTime"),
     )

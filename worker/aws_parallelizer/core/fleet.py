@@ -39,7 +39,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One spot request of a job. `type` is one-time or persistent; `state` and `status` are EC2's
-    words, and `updated` is when the status became what it is.
+    words.
     """
 
     id: str
@@ -47,7 +47,6 @@ class SpotRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     state: str
     status: str
     instance: str = ""
-    updated: datetime | None = None
 
 
 class Phase(StrEnum):
@@ -145,8 +144,9 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     reconcile alone. `observed` is when EC2 was last asked, `job_version` the job's row then.
 
     `held` are pools ("type subnet") and parked instances that EC2 refused and that are left alone
-    for a while; `suspects` instances that did nothing for their money; `barren` how many launches
-    in a row brought no worker that worked, and `breaker` what follows from it.
+    for a while; `waiting` since when requests have had no instance; `suspects` instances that did
+    nothing for their money; `barren` how many launches in a row brought no worker that worked, and
+    `breaker` what follows from it.
 
     `told` are the events that `notify` was told of and that still hold, `untold` those that it is
     yet to be told of; `progressed` = when a task last ended, or there was none to work on.
@@ -170,6 +170,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     breaker: Backoff = Backoff()
     barren: int = 0
     held: dict[str, Backoff] = {}
+    waiting: dict[str, datetime] = {}
     suspects: dict[str, Streak] = {}
     seconds_per_task: float | None = None
     version: int = 0
