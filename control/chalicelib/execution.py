@@ -11,7 +11,7 @@ from functools import cached_property
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core.errors import NotFound, ParameterError
-from aws_parallelizer.core.fleet import Backoff, Instance, Refusal
+from aws_parallelizer.core.fleet import Backoff
 from aws_parallelizer.core.job import Job
 from chalicelib import refusals, templates
 from chalicelib.actions import (
@@ -33,16 +33,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What came of a plan: of launches on the spot market and of on-demand ones, of starting parked
-    instances (as if each were a pool, and in their pools).
+    """What came of a plan: of launches on the spot market and of on-demand ones, and which parked
+    instances did not start.
 
-    `obstacle` = why no launch could even be asked for; `held` = all pools were to be left alone;
-    `refused` = what EC2 would not do to single machines or requests, as sentences.
+    `obstacle` = why no launch could even be asked for; `held` = how many pools there are, if all
+    were to be left alone; `refused` = what EC2 would not do to single machines or requests, as
+    sentences.
     """
 
     spot: Result = field(default_factory=Result)
     on_demand: Result = field(default_factory=Result)
-    starts: tuple[Refusal, ...] = ()
+    not_started: tuple[str, ...] = ()
     obstacle: str = ""
     held: int = 0
     refused: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ class Report:
         return Report(
             spot=self.spot + other.spot,
             on_demand=self.on_demand + other.on_demand,
-            starts=self.starts + other.starts,
+            not_started=self.not_started + other.not_started,
             obstacle=self.obstacle or other.obstacle,
             held=max(self.held, other.held),
             refused=self.refused + other.refused,
@@ -68,7 +69,6 @@ class Executor:
     setup: Ec2Setup
     now: datetime
     held: Mapping[str, Backoff]
-    instances: Sequence[Instance]
 
     def carry_out(self, plan: Plan) -> Report:
         """Do the plan's actions in their order; raises what the gateways raise."""
@@ -113,17 +113,9 @@ class Executor:
     def _start(self, ids: Sequence[str]) -> Report:
         log.info("job %s: start %s", self.job.name, " ".join(ids))
         refused = self.ec2.start(ids)
-        pools = {each.id: f"{each.type} {each.subnet}" for each in self.instances}
         return Report(
-            starts=tuple(
-                each._replace(pool=name)
-                for id_, each in refused.items()
-                for name in (id_, pools[id_])
-            ),
-            refused=tuple(
-                f"could not start {id_}: {each.code}: {each.message}"
-                for id_, each in refused.items()
-            ),
+            not_started=tuple(refused),
+            refused=tuple(f"could not start {id_}: {why}" for id_, why in refused.items()),
         )
 
     def _act(

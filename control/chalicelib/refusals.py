@@ -43,6 +43,7 @@ _SPANS = {
 }
 
 _FORGET = timedelta(hours=1)  # a pool's refusal of so long ago says nothing about its next one
+_START_AGAIN = timedelta(minutes=15)  # meanwhile an instance is launched in its place
 _OF_ONE_POOL = (Class.CAPACITY, Class.PRICE)
 
 _CODES = {
@@ -122,10 +123,12 @@ def held_after(
     *,
     refusals: Sequence[Refusal],
     succeeded: Collection[str],
+    not_started: Collection[str] = (),
     now: datetime,
 ) -> dict[str, Backoff]:
-    """The pools (and parked instances) to leave alone, after what EC2 refused in them and where it
-    launched. Those that were left alone long enough ago are forgotten.
+    """The pools and parked instances to leave alone, after what EC2 refused in pools, where it
+    launched, and which parked instances it did not start. Those that were left alone long enough
+    ago are forgotten.
     """
     kept = {
         name: backoff
@@ -140,6 +143,8 @@ def held_after(
                 kept[refusal.pool] = _longer(
                     before, kind, said=refusal.code, configuration="", now=now
                 )
+    for id_ in not_started:
+        kept[id_] = Backoff(failures=1, until=now + _START_AGAIN, sentence="did not start")
     return kept
 
 

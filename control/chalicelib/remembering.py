@@ -89,8 +89,9 @@ def carried_out(fleet: Fleet, report: Report, *, configuration: str, now: dateti
     """With what came of the plan."""
     held = refusals.held_after(
         fleet.held,
-        refusals=[*report.spot.refusals, *report.starts],
+        refusals=report.spot.refusals,
         succeeded=report.spot.gave,
+        not_started=report.not_started,
         now=now,
     )
     backoff = _spot_backoff(fleet, report, held, configuration=configuration, now=now)

@@ -92,7 +92,6 @@ class Tick:
             self.setup,
             self._now,
             held=fleet.held,
-            instances=holdings.instances,
         )
         return self._after(fleet, decided, executor.carry_out(decided)), decided
 

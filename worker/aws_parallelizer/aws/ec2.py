@@ -88,16 +88,17 @@ class Ec2:
             ids,
         )
 
-    def start(self, ids: Sequence[str]) -> dict[str, Refusal]:
+    def start(self, ids: Sequence[str]) -> dict[str, str]:
         """Start stopped instances, one by one, for each may lack capacity of its own; why not, for
         those that EC2 refused to start.
         """
-        refused: dict[str, Refusal] = {}
+        refused: dict[str, str] = {}
         for id_ in ids:
             try:
                 self._client.start_instances(InstanceIds=[id_])
             except ClientError as error:
-                refused[id_] = _reason(error)
+                reason = _reason(error)
+                refused[id_] = f"{reason.code}: {reason.message}"
                 log.warning("EC2 refused to start %s: %s", id_, refused[id_])
         return refused
 
