@@ -42,6 +42,7 @@ def ingest(context: Context, messages: Iterable[Told]) -> list[str]:
     failed: dict[str, None] = {}
     poison: list[Told] = []
     found: dict[str, list[_Found]] = {}
+    strangers = 0
     known = {job.name: job for job in context.registry.jobs()}
     for told in messages:
         notification = uploads.decode(told.body)
@@ -50,12 +51,15 @@ def ingest(context: Context, messages: Iterable[Told]) -> list[str]:
             failed[told.message_id] = None
         if notification.malformed:
             poison.append(told)
+        elif not notification.created:
+            log.info("message %s of the uploads queue tells of no new object", told.message_id)
         for created in notification.created:
             owner = jobs.owner(known.values(), bucket=created.bucket, key=created.key)
             if owner:
                 found.setdefault(owner.name, []).append(_found(told, owner, created))
-            else:
-                log.info("an object in %s belongs to no job", created.bucket)
+            strangers += owner is None
+    if strangers:
+        log.info("%d new objects belong to no job and are passed over", strangers)
     for name, of_job in found.items():
         failed |= dict.fromkeys(_take_in(context, known[name], of_job))
     if found:

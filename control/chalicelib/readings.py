@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aws_parallelizer.aws.clients import CALL_FAILED
-from aws_parallelizer.aws.sqs import Counts
+from aws_parallelizer.aws.sqs import Counts, is_gone
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.outcome import OPEN
 from chalicelib.context import Context
@@ -58,6 +58,8 @@ class Readings:
             return self.context.queue(self.job.queue_url).counts()
         except CALL_FAILED as error:
             log.warning("the queue of job %s could not be read: %s", self.job.name, error)
+            if is_gone(error):
+                return f"its queue {self.job.queue_url} is gone: PUT the job again to make it anew"
             return f"the queue could not be read ({error})"
 
     @cached_property

@@ -1,6 +1,8 @@
-"""What S3 says in the uploads queue: pure decoding of its notifications.
+"""What S3 says in the uploads queue: pure decoding of its notifications, sent by itself or through
+EventBridge.
 
-Their structure: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 from __future__ import annotations
@@ -49,6 +51,18 @@ class _Record(msgspec.Struct, rename="camel"):
     s3: _S3
 
 
+class _BridgedObject(msgspec.Struct):
+    key: str
+    etag: str = ""
+    size: int = 0
+    sequencer: str = ""
+
+
+class _Bridged(msgspec.Struct):
+    bucket: _Bucket
+    object: _BridgedObject
+
+
 def decode(body: str) -> Notification:
     """Read a message's body, whatever it holds."""
     try:
@@ -59,6 +73,8 @@ def decode(body: str) -> Notification:
         return Notification([], ["not a JSON object"])
     if document.get("Event") == "s3:TestEvent":
         return Notification([], [])  # S3 asks whether it may send
+    if document.get("source") == "aws.s3":
+        return _bridged(document)
     if not isinstance(document.get("Records"), list):
         return Notification([], ["without Records"])
     return _records(document["Records"])
@@ -75,6 +91,20 @@ def _records(records: list[Any]) -> Notification:
         if record.event_name.startswith("ObjectCreated:"):
             found.created.append(_created(record.s3))
     return found
+
+
+def _bridged(event: dict[str, Any]) -> Notification:
+    if event.get("detail-type") != "Object Created":
+        return Notification([], [])
+    try:
+        detail = msgspec.convert(event.get("detail"), _Bridged)
+    except msgspec.ValidationError as error:
+        return Notification([], [f"an event: {error}"])
+    found = detail.object
+    # EventBridge writes keys as they are: a + is a +.
+    return Notification(
+        [Created(detail.bucket.name, found.key, found.etag, found.size, found.sequencer)], []
+    )
 
 
 def _created(s3: _S3) -> Created:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import cast
 
@@ -147,11 +148,15 @@ def test_a_row_that_another_writer_changed_meanwhile_is_decided_anew(desk: Desk)
     assert desk.world.row("job/a").version == 1
 
 
-def test_objects_of_no_job_or_of_one_being_deleted_are_dropped(desk: Desk) -> None:
+def test_objects_of_no_job_or_of_one_being_deleted_are_dropped_and_counted(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.world.change_job(deleting=True)
-    assert desk.upload({"key": "nobody/a"}, {"key": "job/a"}) == []
+    with caplog.at_level(logging.INFO):
+        assert desk.upload({"key": "nobody/a"}, {"key": "job/a"}) == []
     assert desk.sent() == []
     assert desk.steps.counts().total == 0
+    assert "2 new objects belong to no job" in caplog.text
 
 
 def test_an_object_that_the_filter_keeps_out_is_skipped_and_says_why(desk: Desk) -> None:

@@ -34,6 +34,24 @@ def test_a_key_is_decoded_once() -> None:
     assert created == Created("inputs", "a b+c%20é.txt", "e1", 3, "0A")
 
 
+def bridged(key: str, *, event: str = "Object Created", **fields: Any) -> str:
+    """An event as EventBridge sends it."""
+    found = {"key": key, "size": 3, "etag": "e1", "sequencer": "0A", **fields}
+    detail = {"version": "0", "bucket": {"name": "inputs"}, "object": found, "reason": "PutObject"}
+    return json.dumps({"source": "aws.s3", "detail-type": event, "detail": detail})
+
+
+def test_a_key_that_comes_through_eventbridge_is_not_decoded() -> None:
+    [created] = uploads.decode(bridged("a+b%2Bc%20é.txt")).created
+    assert created == Created("inputs", "a+b%2Bc%20é.txt", "e1", 3, "0A")
+
+
+def test_an_event_of_eventbridge_that_makes_no_object_or_tells_of_none_is_no_upload() -> None:
+    assert uploads.decode(bridged("gone", event="Object Deleted")) == Notification([], [])
+    told = uploads.decode(json.dumps({"source": "aws.s3", "detail-type": "Object Created"}))
+    assert (told.created, len(told.malformed)) == ([], 1)
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_every_key_comes_out_as_its_owner_wrote_it(key: str) -> None:
     [created] = uploads.decode(body(record(quote_plus(key)))).created

@@ -43,6 +43,7 @@ def test_a_name_that_is_not_allowed_is_refused(name: str) -> None:
     ("own", "others", "name"),
     [
         ({"output_bucket": "in", "output_prefix": "a/out/"}, [], "outputPrefix"),
+        ({"output_bucket": "in", "output_prefix": "", "input_prefix": ".logs/"}, [], "inputPrefix"),
         ({"input_prefix": "b/"}, [make("b", input_prefix="b/c/")], "inputPrefix"),
         ({"input_prefix": "b/c/"}, [make("b")], "inputPrefix"),
         ({"input_prefix": ""}, [make("b")], "inputPrefix"),

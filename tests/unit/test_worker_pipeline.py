@@ -182,6 +182,18 @@ def test_an_output_that_may_not_be_is_a_bad_output(tmp_path: Path, script: str, 
     )
 
 
+def test_an_output_that_would_become_an_input_is_a_bad_output(tmp_path: Path) -> None:
+    places = {"output_bucket": "in", "output_prefix": "", "max_attempts": 1}
+    plant = Plant(tmp_path, "touch out; echo out", **places)
+    plant.put("data/data/a")  # its directory below data/ is data/ again
+    plant.put("data/b")
+    plant.run()
+    row = plant.row("data/data/a")
+    assert (row.outcome, "among the inputs" in row.reason) == (Outcome.BAD_OUTPUT, True)
+    assert plant.row("data/b").outcome == Outcome.DONE
+    assert ("in", "data/out") not in plant.objects.kept
+
+
 def test_several_outputs_and_a_directory_are_all_stored(tmp_path: Path) -> None:
     plant = Plant(
         tmp_path, "mkdir -p d/e; echo 1 > d/e/1; echo 2 > d/2; echo 3 > 3; echo 3; echo d"

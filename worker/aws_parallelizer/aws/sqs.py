@@ -6,9 +6,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from aws_parallelizer.core.errors import Conflict, NotFound
 
 log = logging.getLogger(__name__)
+
+_GONE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 BATCH = 10  # SQS takes ten entries a call
 MAX_VISIBILITY_SECONDS = 43200  # counted from the receive, not from the last renewal
@@ -131,6 +135,11 @@ class Queue:
             for number in _accepted(answer, settled):
                 taken[number] = True
         return taken
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether the queue itself is gone, so that to ask again is of no use."""
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _GONE
 
 
 def _accepted(answer: Mapping[str, Any], settled: Sequence[str]) -> Iterator[int]:

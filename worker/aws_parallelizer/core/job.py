@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from aws_parallelizer.core.errors import ParameterError, Problem
+from aws_parallelizer.core.keys import LOGS
 from aws_parallelizer.core.parameters import Parameters
 
 JOB_NAME = re.compile(r"[a-z0-9-]{1,40}")
@@ -107,6 +108,13 @@ def _loops(name: str, own: Parameters) -> Iterator[Problem]:
             "outputPrefix",
             f"outputPrefix {own.output_prefix!r} lies under inputPrefix {own.input_prefix!r} in "
             f"bucket {own.input_bucket}: outputs of {name} would become its inputs.",
+        )
+    logs = (own.output_prefix or "") + LOGS
+    if own.output_bucket == own.input_bucket and _under(own.input_prefix, logs):
+        yield Problem(
+            "inputPrefix",
+            f"inputPrefix {own.input_prefix!r} lies under {logs!r} in bucket {own.input_bucket}: "
+            f"logs of {name} would become its inputs.",
         )
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from aws_parallelizer.aws.failures import SERVICE_ERRORS, is_lasting
-from aws_parallelizer.aws.sqs import Queue, Received
+from aws_parallelizer.aws.failures import SERVICE_ERRORS
+from aws_parallelizer.aws.sqs import Queue, Received, is_gone
 from aws_parallelizer.core import task
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended, Task
@@ -142,7 +142,7 @@ class Pipeline:
         try:
             return self._polling.result()
         except SERVICE_ERRORS as error:
-            if is_lasting(error):
+            if is_gone(error):
                 self._gone = error
                 self._stop.drain(f"the queue is gone: {error}")
                 return None

@@ -37,6 +37,7 @@ class Publishing:
         self._objects = objects
         self._patience = patience
         self._bucket = parameters.output_bucket or ""
+        self._input_bucket = parameters.input_bucket or ""
         self._input_prefix = parameters.input_prefix or ""
         self._output_prefix = parameters.output_prefix or ""
 
@@ -66,6 +67,8 @@ class Publishing:
         )
         if key.startswith(self._output_prefix + keys.LOGS):
             raise BadOutput(f"output key {key!r:.200} lies where the logs are kept")
+        if task.job and self._bucket == self._input_bucket and key.startswith(self._input_prefix):
+            raise BadOutput(f"output key {key!r:.200} lies among the inputs: it would become one")
         return key
 
     async def _store(self, task: Task, file: OutputFile, key: str) -> Output:
