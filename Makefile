@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test check package deploy clean
+.PHONY: help venv demo local reclaim test check package deploy plan clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ package: venv ## Write the stack's template and code to OUT=build/package
 
 deploy: venv ## Deploy STACK=parallelizer to your AWS account (REGION=, PARAMETERS="Name=value ...")
 	@$(RUN) -m deploy deploy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(PARAMETERS)
+
+plan: venv ## Print what reconcile would do now, and do nothing (STACK=parallelizer, REGION=, JOB=)
+	@$(RUN) -m deploy plan --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" --job "$(JOB)"
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

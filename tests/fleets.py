@@ -17,7 +17,7 @@ from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended, Start, Task
-from chalicelib import reconcile
+from chalicelib import enqueueing, reconcile, steps
 from chalicelib.context import Context
 from fakes.ec2 import FakeEc2
 from fakes.faults import Breakable, BreakableQueues, Faults
@@ -46,7 +46,9 @@ class World:
         default_factory=lambda: FakeSsm(values={"/parallelizer/image-id": "ami-1"})
     )
 
-    s3: FakeS3 = field(default_factory=lambda: FakeS3("parallelizer-environment"))
+    s3: FakeS3 = field(
+        default_factory=lambda: FakeS3("parallelizer-environment", "parallelizer-input")
+    )
     mute: set[str] = field(default_factory=set)  # instances whose workers give no sign of life
 
     def __post_init__(self) -> None:
@@ -160,6 +162,15 @@ class World:
         self.beats()
         with self.faults.process():
             reconcile.run(self.context)
+        self.carry_on()
+
+    def carry_on(self) -> None:
+        """Enqueues under way go on to their end."""
+        queue = self.queues.at(self.settings.steps_queue_url)
+        for step in map(steps.decode, list(queue.visible.values())):
+            if isinstance(step, steps.Enqueue):
+                enqueueing.carry_on(self.context, step, delivery=1)
+        queue.empty()
 
     def tick(self, times: int = 1, *, seconds: float = TICK_SECONDS) -> None:
         for _ in range(times):

@@ -93,9 +93,9 @@ def _words(action: Action) -> str:
         case Launch(count=count, on_demand=on_demand):
             why = ", which a person asked for" if action.wish else ""
             kind = "on-demand" if on_demand else "spot"
-            return f"launch {count} {kind} instances{why}"
+            return f"launch {many(count, f'{kind} instance')}{why}"
         case Replay(intent=intent):
-            return f"send launch {intent.id} of {intent.count} instances again"
+            return f"send launch {intent.id} of {many(intent.count, 'instance')} again"
         case Settle(intent=intent, instances=instances):
             return f"close launch {intent.id}: it brought {' '.join(instances) or 'nothing'}"
         case Start(ids=ids):
@@ -106,3 +106,8 @@ def _words(action: Action) -> str:
             return f"terminate {' '.join(ids)}"
         case Adopt(ids=ids):
             return f"tag {' '.join(ids)}"
+
+
+def many(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

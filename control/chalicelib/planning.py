@@ -31,6 +31,7 @@ from chalicelib.actions import (
     Settle,
     Start,
     Terminate,
+    many,
 )
 from chalicelib.holdings import UNSEEN, Holdings
 from chalicelib.trials import MOST_BARREN
@@ -413,11 +414,6 @@ def _leaving(holdings: Holdings) -> str:
     if holdings.parked:
         return f"{many(len(holdings.parked), 'parked instance')}"
     return "waiting for launches to show" if holdings.unsettled else "nothing runs"
-
-
-def many(number: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def span(seconds: float) -> str:

@@ -20,6 +20,7 @@ from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
 from chalicelib import jobs, silent_enqueues
+from chalicelib.actions import Plan
 from chalicelib.context import Context
 from chalicelib.holdings import DOOM
 from chalicelib.readings import Readings
@@ -70,6 +71,18 @@ def _all_jobs(context: Context) -> None:
             # This job waits for the next run; the others do not wait for it.
             log.exception("reconcile of job %s failed", job.name)
             _say(context, job, f"reconcile failed: {error}"[:500])
+
+
+def preview(context: Context) -> dict[str, Plan]:
+    """What `run` would do for each job. Reads, and changes nothing."""
+    client = context.client("ec2")
+    ec2, setup = Ec2(client, launcher=client), Ec2Setup(client)
+    uploads = _uploads(context.uploads)
+    marks = tuple(context.registry.marks())
+    return {
+        job.name: Tick(context, job, ec2, setup, Readings(context, job, uploads), marks).preview()
+        for job in context.registry.jobs()
+    }
 
 
 def _fresh_marks(context: Context) -> tuple[Mark, ...]:

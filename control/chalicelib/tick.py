@@ -23,6 +23,7 @@ from chalicelib import (
     remembering,
     templates,
     trials,
+    untold_objects,
 )
 from chalicelib.actions import Plan
 from chalicelib.context import Context
@@ -78,6 +79,9 @@ class Tick:
         sight = look(self.ec2, self.job, stack=self.context.settings.stack)
         holdings = self._holdings(fleet, sight)
         fleet, decided = self._decide(fleet, holdings, sight)
+        if self._proven(fleet.empty) and untold_objects.look(self.context, self.job):
+            fleet = msgspec.structs.replace(fleet, empty=Streak())
+            decided = planning.plan(self._situation(fleet, holdings, sight))
         if self._proven(fleet.lost):
             lost_tasks.send_anew(self.context, self.job)
         self._close_trials(holdings)
@@ -145,7 +149,8 @@ class Tick:
 
     def _asleep(self, fleet: Fleet) -> bool:
         """Whether all was seen to be over, and nothing has happened since."""
-        over = self.job.stopped or (self._proven(fleet.empty) and self.readings.demand == 0)
+        proven = self._proven(fleet.empty, at=fleet.observed)
+        over = self.job.stopped or (proven and self.readings.demand == 0)
         return (
             over
             and not self.job.deleting
@@ -158,13 +163,14 @@ class Tick:
             )
         )
 
-    def _proven(self, streak: Streak) -> bool:
+    def _proven(self, streak: Streak, *, at: datetime | None = None) -> bool:
+        """Whether the readings up to then (now, unless told) proved it."""
         settings = self.context.settings
         return emptiness.is_proof(
             streak,
             readings=settings.empty_readings,
             seconds=settings.empty_span_seconds,
-            now=self._now,
+            now=at or self._now,
         )
 
     def _with_readings(self, fleet: Fleet, holdings: Holdings) -> Fleet:

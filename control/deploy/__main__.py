@@ -1,4 +1,4 @@
-"""`python -m deploy package|deploy|destroy`: what the make targets of these names run."""
+"""`python -m deploy package|deploy|plan|destroy`: what the make targets of these names run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.core.errors import ParallelizerError
 from deploy.package import CODE, TEMPLATE, package
+from deploy.preview import preview
 from deploy.saying import Interrupted
 from deploy.stack import deploy
 
@@ -44,6 +45,8 @@ def _run(options: argparse.Namespace) -> int:
             _package(options.out)
         case "deploy":
             _tell(deploy(options.stack, parameters=dict(options.parameters), say=say))
+        case "plan":
+            preview(options.stack, job=options.job, say=say)
     return 0
 
 
@@ -66,6 +69,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one = actions.add_parser("deploy", help="create or update a stack")
     _place(one)
     one.add_argument("parameters", nargs="*", type=_parameter, metavar="Parameter=Value")
+    one = actions.add_parser("plan", help="say what reconcile would do now, and do nothing")
+    _place(one)
+    one.add_argument("--job", default="", help="this job alone")
     return parser.parse_args(arguments)
 
 

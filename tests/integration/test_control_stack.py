@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 
 import pytest
 
 from aws_parallelizer.aws.api import ApiError
-from stackhand import Stack
+from stackhand import Stack, run
 from waiting import until
 
 ODD = ["a b+c%20é.txt", "it's; rm -rf $(x).txt", "日本/語.bin", 'q"uote', "empty"]
@@ -86,6 +87,20 @@ def test_what_was_there_before_the_job_is_enqueued_in_the_background(stack: Stac
     assert stack.tasks("early").keys() == keys
     assert stack.messages("early") == len(keys)
     stack.api.delete("/jobs/early", purge="true")
+
+
+def test_what_reconcile_would_do_is_said_and_not_done(stack: Stack) -> None:
+    stack.api.put("/jobs/planned", WANTED)
+    stack.put("planned/a")
+    until(lambda: stack.messages("planned") == 1, seconds=30, what="the upload has a message")
+
+    told = run(stack.endpoint, "plan", "--stack", stack.name, "--job", "planned")
+
+    # Between two tries it would launch; else it says what it waits for.
+    assert re.match("planned: (no environment: upload e.zip|launching 1 instance: 1 )", told.stdout)
+    assert stack.api.get("/jobs/planned/instances")["instances"] == []
+    nobody = run(stack.endpoint, "plan", "--stack", stack.name, "--job", "nobody")
+    assert (nobody.returncode, nobody.stderr) == (1, "plan: stack driven has no job nobody\n")
 
 
 def test_a_job_is_made_changed_and_listed(stack: Stack) -> None:

@@ -57,7 +57,7 @@ def test_workers_that_end_by_themselves_are_not_terminated(world: World) -> None
     for id_ in world.ec2.running:
         world.ec2.end(id_)
 
-    world.tick(15)
+    world.tick(20)
 
     assert steps(world.ec2) == []
     assert world.fleet().sentence == "no work left: nothing runs"
@@ -117,7 +117,7 @@ def test_a_tick_in_which_ec2_failed_starts_the_count_anew(world: World) -> None:
 def test_a_file_that_comes_while_workers_are_let_end_keeps_them(world: World) -> None:
     working(world, "one-time")
     world.work(40)
-    world.tick(6)
+    world.tick(10)
     assert world.fleet().draining_since
 
     world.enqueue("job/late")
@@ -272,3 +272,16 @@ def test_a_job_is_not_deleted_while_a_launch_may_still_come_to_light(world: Worl
 
     assert world.ec2.running == []
     assert world.registry.jobs() == []
+
+
+def test_a_job_is_not_over_before_objects_of_which_no_event_told_were_looked_for(
+    world: World,
+) -> None:
+    working(world, "one-time", count=4)
+    world.s3.put("parallelizer-input", "job/untold", modified=world.ec2.now.timestamp())
+    world.work(4)
+
+    world.tick(6)
+
+    assert world.row("job/untold").state == "queued"
+    assert steps(world.ec2) == []

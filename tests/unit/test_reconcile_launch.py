@@ -370,7 +370,7 @@ def test_the_launch_template_is_made_once_and_follows_the_parameters(world: Worl
 
 def test_an_idle_job_costs_no_call_to_ec2(world: World) -> None:
     world.add_job()
-    world.tick(6)
+    world.tick(10)
     before = len(world.ec2.calls)
 
     world.tick(5)
