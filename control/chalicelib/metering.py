@@ -15,9 +15,9 @@ from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core import money
 from aws_parallelizer.core.fleet import Instance
 from aws_parallelizer.core.job import Job
+from aws_parallelizer.core.launch_data import DEFAULT_TYPES
 from aws_parallelizer.core.money import Change, Pool, Prices
 from aws_parallelizer.core.spending import Spending
-from chalicelib.templates import DEFAULT_TYPES
 
 log = logging.getLogger(__name__)
 

@@ -17,26 +17,16 @@ from aws_parallelizer.core import user_data
 from aws_parallelizer.core.errors import NotFound
 from aws_parallelizer.core.fleet import TAG_JOB, TAG_STACK
 from aws_parallelizer.core.job import Job
+from aws_parallelizer.core.launch_data import (
+    DEFAULT_GROUP,
+    DEFAULT_TYPES,
+    DEFAULT_TYPES_VCPUS,
+    LaunchSite,
+    launch_data,
+)
 from aws_parallelizer.core.parameters import Parameters, as_text
 from chalicelib.context import Context
 
-# Spot is found where there is choice: x86-64 types with 2 vCPUs of several families, generations
-# and makers share few capacity pools. An image is built for one architecture, hence no Graviton.
-DEFAULT_TYPES = (
-    "c7i.large",
-    "c7a.large",
-    "c6i.large",
-    "c6a.large",
-    "c5.large",
-    "m7i.large",
-    "m7a.large",
-    "m6i.large",
-    "m6a.large",
-    "m5.large",
-    "r6i.large",
-    "r5.large",
-)
-DEFAULT_TYPES_VCPUS = 2
 MAX_POOLS = 300  # CreateFleet's limit of overrides
 
 
@@ -105,31 +95,19 @@ def _data(
 ) -> dict[str, Any]:
     parameters, settings = job.parameters, context.settings
     image = _image(context, parameters)
-    groups = parameters.security_group or (settings.security_group or "default",)
-    tags = as_tags(job_tags(job, stack=settings.stack))
-    # EC2 refuses tags of a spot request where it makes none.
-    request = () if on_demand else ("spot-instances-request",)
-    kinds = ("instance", "volume", "network-interface", *request)
-    data = {
-        "ImageId": image,
-        "UserData": base64.b64encode(_user_data(context, job).encode()).decode(),
-        "MetadataOptions": {
-            "HttpEndpoint": "enabled",
-            "HttpTokens": "required",
-            "HttpPutResponseHopLimit": 1,
-        },
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": setup.root_device(image),
-                "Ebs": {"Encrypted": True, "VolumeType": "gp3", "DeleteOnTermination": True},
-            }
-        ],
-        "IamInstanceProfile": {"Arn": settings.instance_profile_arn},
-        "SecurityGroupIds": setup.security_groups(groups, vpc=vpc),
-        "InstanceInitiatedShutdownBehavior": parameters.shutdown_behavior,
-        "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in kinds],
-    }
-    return {**data, "KeyName": parameters.key_pair} if parameters.key_pair else data
+    groups = parameters.security_group or (settings.security_group or DEFAULT_GROUP,)
+    return launch_data(
+        parameters,
+        site=LaunchSite(
+            image=image,
+            root_device=setup.root_device(image),
+            groups=setup.security_groups(groups, vpc=vpc),
+            profile_arn=settings.instance_profile_arn,
+            tags=as_tags(job_tags(job, stack=settings.stack)),
+        ),
+        user_data=base64.b64encode(_user_data(context, job).encode()).decode(),
+        on_demand=on_demand,
+    )
 
 
 def _require_environment(context: Context, parameters: Parameters) -> None:
