@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.config
@@ -18,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 # A call that AWS refused or that never arrived, for callers that may not import the SDK.
 CALL_FAILED = (ClientError, BotoCoreError)
 
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 _TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60}
 
 
@@ -45,3 +47,9 @@ def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any
         **_TIMEOUTS,
     )
     return session().client(service, region_name=region, config=config)
+
+
+def speaks_to_aws(client: Any) -> bool:
+    """Whether the client's endpoint is AWS's own, and no emulator's."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return host.endswith(_AWS_DOMAINS)

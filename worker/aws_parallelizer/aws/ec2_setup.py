@@ -18,6 +18,9 @@ class Subnet(NamedTuple):
 
     id: str
     vpc: str
+    zone: str = ""
+    free_addresses: int = 0
+    public: bool = False  # whether instances get a public address
 
 
 class TemplateVersion(NamedTuple):
@@ -38,7 +41,7 @@ class Ec2Setup:
         EC2 then refuses to launch.
         """
         try:
-            images = self._describe("describe_images", ImageIds=[image])["Images"]
+            images = describe(self._client, "describe_images", ImageIds=[image])["Images"]
         except NotFound:
             return _ROOT_DEVICE
         return str(images[0].get("RootDeviceName", _ROOT_DEVICE)) if images else _ROOT_DEVICE
@@ -46,10 +49,10 @@ class Ec2Setup:
     def subnets(self, ids: Sequence[str]) -> list[Subnet]:
         """The subnets of the ids, or the default VPC's for none; raises NotFound."""
         default = {"Filters": [{"Name": "default-for-az", "Values": ["true"]}]}
-        answer = self._describe(
-            "describe_subnets", **({"SubnetIds": list(ids)} if ids else default)
+        answer = describe(
+            self._client, "describe_subnets", **({"SubnetIds": list(ids)} if ids else default)
         )
-        found = [Subnet(entry["SubnetId"], entry["VpcId"]) for entry in answer["Subnets"]]
+        found = [_subnet(entry) for entry in answer["Subnets"]]
         if not found:
             raise NotFound("there is no default VPC: set subnets")
         return sorted(found)
@@ -63,7 +66,7 @@ class Ec2Setup:
 
     def vcpus(self, types: Sequence[str]) -> dict[str, int]:
         """The virtual CPUs of instance types; raises NotFound."""
-        answer = self._describe("describe_instance_types", InstanceTypes=list(types))
+        answer = describe(self._client, "describe_instance_types", InstanceTypes=list(types))
         return {
             entry["InstanceType"]: int(entry["VCpuInfo"]["DefaultVCpus"])
             for entry in answer["InstanceTypes"]
@@ -123,14 +126,26 @@ class Ec2Setup:
             raise NotFound(f"there is no security group {name} in {vpc}")
         return str(groups[0]["GroupId"])
 
-    def _describe(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
-        except ClientError as error:
-            if not _code(error).startswith("Invalid"):
-                raise
-            raise NotFound(error.response["Error"]["Message"]) from error
-        return answer
+
+def describe(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
+    """A call of the client; raises NotFound with EC2's words for what is not there or no name."""
+    try:
+        answer: dict[str, Any] = getattr(client, operation)(**arguments)
+    except ClientError as error:
+        if not _code(error).startswith("Invalid"):
+            raise
+        raise NotFound(error.response["Error"]["Message"]) from error
+    return answer
+
+
+def _subnet(entry: Mapping[str, Any]) -> Subnet:
+    return Subnet(
+        id=entry["SubnetId"],
+        vpc=entry["VpcId"],
+        zone=entry.get("AvailabilityZone", ""),
+        free_addresses=int(entry.get("AvailableIpAddressCount", 0)),
+        public=bool(entry.get("MapPublicIpOnLaunch")),
+    )
 
 
 def _version(entry: Mapping[str, Any]) -> TemplateVersion:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from aws_parallelizer.core.errors import NotFound
+
 _LINK_SECONDS = 3600  # long enough to look at a task's files, short for a link that needs no key
 _PAGE = 1000  # the most that S3 lists in one call
 
@@ -49,6 +51,17 @@ class S3:
                 return False
             raise
         return True
+
+    def region(self, bucket: str) -> str:
+        """The bucket's region, empty where S3 does not tell; raises NotFound."""
+        try:
+            answer = self._client.head_bucket(Bucket=bucket)
+        except self._client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+                raise
+            raise NotFound(f"there is no bucket {bucket}") from error
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        return str(headers.get("x-amz-bucket-region", ""))
 
     def etag(self, bucket: str, key: str) -> str:
         """The object's ETag; empty = not there, `unknown` = it may not be looked up."""

@@ -32,12 +32,17 @@ class Connection:
         return self.api.get(f"/jobs/{name}")
 
 
+def api_address() -> str:
+    """The API's address if the user gives it, which goes before the stack's own."""
+    return os.environ.get("PARALLELIZER_API", "")
+
+
 def connect(stack: str) -> Connection:
     """Find the stack's API. `PARALLELIZER_API` and the bucket's variable spare the look-up."""
     session = clients.session()
     if not session.region_name:
         raise ParallelizerError(sentences.NO_REGION)
-    base = os.environ.get("PARALLELIZER_API", "")
+    base = api_address()
     bucket = os.environ.get("PARALLELIZER_ENVIRONMENT_BUCKET", "")
     if not base:
         told = cloudformation.outputs(clients.client("cloudformation"), stack=stack)

@@ -259,6 +259,37 @@ def delete(
 
 
 @app.command()
+def doctor(
+    job: Annotated[str, typer.Option(help="Check what this job would launch.")] = "",
+    parameters_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--parameters",
+            help="Check a parameter file before its job is made.",
+            dir_okay=False,
+            exists=True,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print each finding as JSON.")] = False,
+    stack: Stack = DEFAULT_STACK,
+) -> None:
+    """Check all that a launch needs before it costs money, a line each. Nothing is changed.
+
+    \b
+    Example: aws-parallelizer doctor --job photos
+    """
+    from aws_parallelizer.cli import creation, output
+    from aws_parallelizer.cli.connection import api_address
+    from aws_parallelizer.cli.doctor import examination
+    from aws_parallelizer.cli.doctor.chart import Request
+
+    lines = creation.text(parameters_file) if parameters_file else None
+    request = Request(stack=stack, api=api_address(), job=job, lines=lines)
+    findings = output.findings(examination.examine(request), as_json=json)
+    raise typer.Exit(examination.exit_code(findings))
+
+
+@app.command()
 def worker() -> None:
     """Work on tasks: what an instance runs at its boot.
 

@@ -12,8 +12,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aws_parallelizer.cli.doctor.finding import Finding, Verdict
 from aws_parallelizer.cli.transfer import shown
 from aws_parallelizer.cli.watching import overview
+
+_COLOURS = {
+    Verdict.OK: typer.colors.GREEN,
+    Verdict.WARNING: typer.colors.YELLOW,
+    Verdict.FAILED: typer.colors.RED,
+    Verdict.NOT_CHECKED: typer.colors.CYAN,
+}
 
 
 def console() -> Console:
@@ -97,6 +105,20 @@ def task(document: Mapping[str, Any], *, as_json: bool) -> None:
     console().print(table)
     if document.get("lastOutput"):
         say("\n" + "\n".join(shown(line) for line in document["lastOutput"].splitlines()))
+
+
+def findings(found: Iterable[Finding], *, as_json: bool) -> list[Finding]:
+    """A line for each finding as it is made, or a JSON document a line; all of them."""
+    seen = []
+    for finding in found:
+        seen.append(finding)
+        if as_json:
+            _json(finding)
+        else:
+            verdict = typer.style(f"{finding.verdict:<12}", fg=_COLOURS[finding.verdict])
+            told = f"{finding.cause} {finding.cure}".rstrip()
+            typer.echo(f"{verdict}{finding.name:<19}{shown(told)}")
+    return seen
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

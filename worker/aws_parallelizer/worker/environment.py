@@ -22,7 +22,7 @@ _LINK_BYTES = 4096
 _COPY_BYTES = 1024 * 1024
 # What zipfile raises for an archive that it cannot read: NotImplementedError for a compression that
 # it does not know, RuntimeError for an encrypted member.
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -48,7 +48,7 @@ def unpack(archive: Path, *, into: Path, prefix: str, program: str, version: str
     try:
         with zipfile.ZipFile(archive) as opened:
             _unpack_all(opened, into)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise EnvironmentRefused(f"the environment zip is broken: {error}") from error
     except OSError as error:
         raise EnvironmentRefused(f"the environment zip cannot be unpacked: {error}") from error
@@ -75,11 +75,8 @@ def remove(folder: Path) -> None:
 def _unpack_all(opened: zipfile.ZipFile, into: Path) -> None:
     links = []
     for member in opened.infolist():
-        target = _place(member, into)
-        if member.flag_bits & 0x1:
-            raise EnvironmentRefused(
-                f"{member.filename!r:.200} in the environment zip is encrypted"
-            )
+        check_member(member)
+        target = into / member.filename
         if stat.S_ISLNK(member.external_attr >> 16):
             links.append((target, _link_target(opened, member)))
         elif member.is_dir():
@@ -102,13 +99,15 @@ def _require_inside(path: Path, root: Path) -> None:
         )
 
 
-def _place(member: zipfile.ZipInfo, into: Path) -> Path:
+def check_member(member: zipfile.ZipInfo) -> None:
+    """Raise EnvironmentRefused for a member that is never unpacked."""
     path = PurePosixPath(member.filename)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise EnvironmentRefused(
             f"{member.filename!r:.200} in the environment zip would lie outside its folder"
         )
-    return into / path
+    if member.flag_bits & 0x1:
+        raise EnvironmentRefused(f"{member.filename!r:.200} in the environment zip is encrypted")
 
 
 def _link_target(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> str:
