@@ -11,7 +11,7 @@ from typing import Any, cast
 from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Rate, Request, Response, SQSEvent
 
 from aws_parallelizer.core.job import checked_name
-from chalicelib import answers, api, requests, settings, triggers
+from chalicelib import answers, api, requests, settings, spot_events, triggers
 from chalicelib import context as contexts
 from chalicelib import reconcile as fleets
 
@@ -135,3 +135,10 @@ def on_step(event: SQSEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def reconcile(event: CloudWatchEvent) -> None:  # noqa: ARG001 - the clock says nothing more
     fleets.run(_context())
+
+
+# Not Chalice's on_cw_event: its class fails on an event that lacks a field before anything of ours
+# runs, and Lambda would send it again.
+@app.lambda_function()
+def on_spot_event(event: object, lambda_context: object) -> None:  # noqa: ARG001 - Lambda gives it
+    spot_events.take(_context(), event)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from local import spot
 from local.estate import Estate
+from local.event_bus import interruption_warning
 from local.launching import JOB_TAG, Market, Specification, tags_of
 from local.machine import UP, Machine, State
 from local.metadata import Notice
@@ -25,10 +27,13 @@ class Change:
 
 
 class Cloud:
-    """Each call does all that it was asked for, or raises CloudError and does nothing."""
+    """Each call does all that it was asked for, or raises CloudError and does nothing. `tell` sends
+    an event to EventBridge and does not wait.
+    """
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, *, tell: Callable[[dict[str, Any]], None]) -> None:
         self._estate = estate
+        self._tell = tell
         self.lock = estate.lock
 
     def launch(
@@ -132,6 +137,7 @@ class Cloud:
             )
             if machine.body is not None:
                 machine.body.announce(machine.notice)
+            self._tell(interruption_warning(machine.identity, machine.notice, now=now))
             self._estate.wake()
             return machine.reclaim_at
 

@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,13 @@ os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
+from aws_parallelizer.aws import clients
 from local import clockwork
 from local.admin import admin_path
 from local.body import ProcessBody, Surroundings
 from local.cloud import Cloud
 from local.estate import Estate
+from local.event_bus import EventBus
 from local.machine import Spans
 from local.metadata import Credentials
 from local.moto_ec2 import application
@@ -72,7 +74,7 @@ def serve(options: argparse.Namespace, *, done: threading.Event) -> None:
         wake=woken.set,
         spans=Spans(relaunch=timedelta(seconds=options.relaunch_seconds)),
     )
-    cloud = Cloud(estate)
+    cloud = Cloud(estate, tell=_tell())
     server: Any = make_server(
         "127.0.0.1",
         options.port,
@@ -92,6 +94,13 @@ def serve(options: argparse.Namespace, *, done: threading.Event) -> None:
         server.shutdown()
         clockwork.end_all(estate)
         log.info("ended")
+
+
+def _tell() -> Callable[[dict[str, Any]], None]:
+    """To the EventBridge of the cloud that this EC2 belongs to; alone, it speaks to nobody."""
+    if "AWS_ENDPOINT_URL" not in os.environ:
+        return lambda _: None
+    return EventBus(clients.client("events"), clients.client("lambda")).tell
 
 
 def _surroundings(options: argparse.Namespace) -> Surroundings:

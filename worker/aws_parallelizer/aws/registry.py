@@ -136,8 +136,13 @@ class Registry:
         """Instances that EC2 said it takes back."""
         return [_read(document, Mark) for document in self._table.partition("mark")]
 
+    def mark(self, instance: str) -> Mark | None:
+        """What EC2 last said of the instance, or None."""
+        found = self._table.get(Key("mark", instance))
+        return _read(found, Mark) if found else None
+
     def put_mark(self, mark: Mark) -> Mark:
-        """Store; raises Conflict where there is one of the instance already."""
+        """Store; raises Conflict where another event came first."""
         key = Key("mark", mark.instance)
         return self._put(key, mark, f"instance {mark.instance} is marked already")
 
