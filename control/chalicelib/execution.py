@@ -10,6 +10,7 @@ from functools import cached_property
 
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
+from aws_parallelizer.core import money
 from aws_parallelizer.core.errors import NotFound, ParameterError
 from aws_parallelizer.core.fleet import Backoff
 from aws_parallelizer.core.job import Job
@@ -27,6 +28,7 @@ from chalicelib.actions import (
 )
 from chalicelib.context import Context
 from chalicelib.launching import Launcher, Result
+from chalicelib.metering import Meter
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Executor:
     job: Job
     ec2: Ec2
     setup: Ec2Setup
+    meter: Meter
     now: datetime
     held: Mapping[str, Backoff]
 
@@ -103,12 +106,30 @@ class Executor:
         except (NotFound, ParameterError) as error:
             return Report(obstacle=str(error))  # a person must act; the sentence says so
         if order.on_demand:
-            return Report(on_demand=self._launcher.launch(order, site))
+            return self._launch_on_demand(order, site)
         free = tuple(pool for pool in site.pools if not self._is_held(" ".join(pool)))
         if not free:
             return Report(held=len(site.pools))
         result = self._launcher.launch(order, replace(site, pools=free))
         return Report(spot=replace(result, pools=len(site.pools)))
+
+    def _launch_on_demand(self, order: Launch, site: templates.Site) -> Report:
+        """Under a budget only what has a price: nothing else could be held to it."""
+        unknown = money.unaffordable(
+            sorted({kind for kind, _ in site.pools}),
+            self.meter.on_demand,
+            budget=self.job.parameters.budget,
+        )
+        priced = tuple(pool for pool in site.pools if pool[0] not in unknown)
+        if priced:
+            result = self._launcher.launch(order, replace(site, pools=priced))
+            return Report(on_demand=result)
+        said = f"no price is known for {', '.join(unknown)}, and the job has a budget"
+        return Report(
+            on_demand=Result(
+                refusals=(Refusal(refusals.UNKNOWN_PRICE, said),), pools=len(site.pools)
+            )
+        )
 
     def _start(self, ids: Sequence[str]) -> Report:
         log.info("job %s: start %s", self.job.name, " ".join(ids))

@@ -68,6 +68,25 @@ def job_line(numbers: JobNumbers, *, stack: str, now: datetime) -> dict[str, Any
     return _document(values, {"Stack": stack, "Job": numbers.job}, now)
 
 
+@dataclass
+class Log:
+    """One run of reconcile: its jobs' numbers are said as they come, and its own at the end."""
+
+    stack: str
+    jobs: list[JobNumbers] = field(default_factory=list)
+    failed: int = 0
+
+    def tell(self, numbers: JobNumbers, *, now: datetime) -> None:
+        """Say a job's numbers if they say something, and keep them for the run's."""
+        self.jobs.append(numbers)
+        if numbers.says_something:
+            say(job_line(numbers, stack=self.stack, now=now))
+
+    def close(self, *, now: datetime) -> None:
+        """Say the run's numbers."""
+        say(run_line(stack=self.stack, now=now, jobs=self.jobs, failed=self.failed))
+
+
 def say(document: Mapping[str, Any]) -> None:
     """Write it to the log. Standard output, for a logger would put its own words before it."""
     sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
@@ -83,7 +102,7 @@ def _shared(jobs: list[JobNumbers]) -> dict[str, tuple[float, str]]:
         "Launched": (sum(each.launched for each in jobs), _COUNT),
         "Spent": (sum(each.added for each in jobs), _DOLLARS),
     }
-    if len(queued) == len(flying) == len(jobs):
+    if queued:
         values["QueueDepth"] = (sum(queued), _COUNT)
         values["OpenTasks"] = (sum(queued) + sum(flying), _COUNT)
     for each in jobs:

@@ -89,11 +89,11 @@ def tell(
 
     A job that never had a task has not drained: that is noted and not told.
     """
-    topic = job.parameters.notify
+    topic = str(job.parameters.notify)
     told, untold, trouble = list(due.told), [], ""
     for name in due.untold:
         event = Event(name)
-        if not topic or (event is Event.DRAINED and not sum(counts.values())):
+        if event is Event.DRAINED and not any(counts.values()):
             told.append(event)
             continue
         try:

@@ -32,6 +32,17 @@ class Readings:
         return self._backlog.total if isinstance(self._backlog, Counts) else None
 
     @property
+    def queued(self) -> int | None:
+        """visible + delayed: messages that nobody works on."""
+        counts = self._backlog
+        return counts.visible + counts.delayed if isinstance(counts, Counts) else None
+
+    @property
+    def in_flight(self) -> int | None:
+        """Messages that workers hold."""
+        return self._backlog.in_flight if isinstance(self._backlog, Counts) else None
+
+    @property
     def trouble(self) -> str:
         """Why the queue could not be read."""
         return "" if isinstance(self._backlog, Counts) else self._backlog

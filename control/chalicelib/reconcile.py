@@ -19,10 +19,14 @@ from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
-from chalicelib import jobs, silent_enqueues
+from chalicelib import books, jobs, silent_enqueues
 from chalicelib.actions import Plan
+from chalicelib.announcing import announced
 from chalicelib.context import Context
+from chalicelib.execution import Report
 from chalicelib.holdings import DOOM
+from chalicelib.metering import Meter
+from chalicelib.metrics import Log
 from chalicelib.readings import Readings
 from chalicelib.templates import name_of
 from chalicelib.tick import Tick
@@ -55,22 +59,26 @@ def _all_jobs(context: Context) -> None:
     setup = Ec2Setup(client)
     uploads = _uploads(context.uploads)
     marks = _fresh_marks(context)
-    for job in context.registry.jobs():
+    every = context.registry.jobs()
+    meter = Meter(client, context.registry, context.now, every)
+    metrics = Log(context.settings.stack)
+    for job in every:
         readings = Readings(context, job, uploads)
         try:
             silent_enqueues.wake(context, job)
-            if Tick(context, job, ec2, setup, readings, marks).run():
+            if Tick(context, job, ec2, setup, readings, meter, metrics, marks).run():
                 for on_demand in (False, True):
                     name = name_of(job, stack=context.settings.stack, on_demand=on_demand)
                     setup.remove_template(name)
                 jobs.finish_deletion(context, job)
         except ParallelizerError as error:
             # A parameter names what is not there: a person must act, and reads it in the status.
-            _say(context, job, str(error))
+            _failed(readings, metrics, str(error), misconfigured=True)
         except Exception as error:
             # This job waits for the next run; the others do not wait for it.
             log.exception("reconcile of job %s failed", job.name)
-            _say(context, job, f"reconcile failed: {error}"[:500])
+            _failed(readings, metrics, f"reconcile failed: {error}"[:500])
+    metrics.close(now=context.now())
 
 
 def preview(context: Context) -> dict[str, Plan]:
@@ -79,10 +87,15 @@ def preview(context: Context) -> dict[str, Plan]:
     ec2, setup = Ec2(client, launcher=client), Ec2Setup(client)
     uploads = _uploads(context.uploads)
     marks = tuple(context.registry.marks())
-    return {
-        job.name: Tick(context, job, ec2, setup, Readings(context, job, uploads), marks).preview()
-        for job in context.registry.jobs()
-    }
+    every = context.registry.jobs()
+    meter = Meter(client, context.registry, context.now, every)
+    metrics = Log(context.settings.stack)
+    found = {}
+    for job in every:
+        readings = Readings(context, job, uploads)
+        tick = Tick(context, job, ec2, setup, readings, meter, metrics, marks)
+        found[job.name] = tick.preview()
+    return found
 
 
 def _fresh_marks(context: Context) -> tuple[Mark, ...]:
@@ -107,11 +120,27 @@ def _uploads(queue: Queue) -> int | None:
         return None
 
 
-def _say(context: Context, job: Job, sentence: str) -> None:
-    """Tell people, and start the counts of readings anew: a failed one says nothing."""
+def _failed(
+    readings: Readings, metrics: Log, sentence: str, *, misconfigured: bool = False
+) -> None:
+    """Tell people, the job's topic where they must act, and the metrics."""
+    metrics.failed += 1
+    context, job = readings.context, readings.job
     try:
-        found = context.registry.fleet(job.name) or Fleet(job=job.name, observed=context.now())
-        told = msgspec.structs.replace(found, sentence=sentence, empty=Streak(), lost=Streak())
+        told = _say(context, job, sentence)
+        told = books.with_progress(context, job, told, readings, now=context.now())
+        if misconfigured:
+            told = announced(context, job, told, books.facts_of_failure(job, told, sentence))
         context.registry.put_fleet(told)
+        numbers = books.numbers(job, told, told, Report(), readings, now=context.now())
+        metrics.tell(numbers, now=context.now())
     except Exception:
+        # What could be written is; the next run does the rest.
         log.exception("the failure of job %s could not be written either", job.name)
+
+
+def _say(context: Context, job: Job, sentence: str) -> Fleet:
+    """Tell people, and start the counts of readings anew: a failed one says nothing."""
+    found = context.registry.fleet(job.name) or Fleet(job=job.name, observed=context.now())
+    told = msgspec.structs.replace(found, sentence=sentence, empty=Streak(), lost=Streak())
+    return context.registry.put_fleet(told)

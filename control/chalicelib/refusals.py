@@ -70,6 +70,9 @@ _CODES = {
 NO_MORE_FLEETS = "MaxFleetCountExceeded"  # of which RunInstances knows nothing
 
 
+UNKNOWN_PRICE = "UnknownPrice"  # not EC2's word: under a budget we launch nothing of the kind
+
+
 def class_of(refusal: Refusal) -> Class:
     """The refusal's class; a code that is not known is something to be looked at."""
     return _CODES.get(refusal.code, Class.CONFIGURATION)
@@ -94,6 +97,8 @@ def sentence(refusals: Sequence[Refusal], *, pools: int) -> str:
             return f"the account's EC2 quota is used up ({_said(first)})"
         case Class.THROTTLE:
             return "EC2 takes no more calls for the moment"
+        case Class.CONFIGURATION if first.code == UNKNOWN_PRICE:
+            return first.message
         case Class.CONFIGURATION:
             return f"EC2 refuses to launch ({_said(first)})"
 

@@ -1,14 +1,17 @@
-"""What a job is doing, for people and programs."""
+"""What a job is doing and what it costs, for people and programs. What is not known is null."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 from aws_parallelizer.aws.clients import CALL_FAILED
+from aws_parallelizer.core import money
 from aws_parallelizer.core.fleet import Fleet
 from aws_parallelizer.core.job import Job
-from aws_parallelizer.core.outcome import OPEN, State
+from aws_parallelizer.core.outcome import ENDED, OPEN, State
+from chalicelib import rate
 from chalicelib.answers import whole
 from chalicelib.context import Context
 
@@ -24,6 +27,7 @@ def brief(job: Job, fleet: Fleet | None) -> dict[str, Any]:
         "enqueueing": bool(job.enqueues),
         "instances": [whole(one) for one in fleet.instances] if fleet else [],
         "requests": [whole(one) for one in fleet.requests] if fleet else [],
+        **_spent(job, fleet),
     }
 
 
@@ -31,18 +35,26 @@ def full(context: Context, job: Job) -> dict[str, Any]:
     """All that is known of it."""
     fleet = context.registry.fleet(job.name)
     counts = context.ledger.counts(job.name)
+    queue = _queue(context, job)
+    pace = _pace(context, job, counts, fleet)
     return {
         **brief(job, fleet),
         "counts": counts,
-        "queue": _queue(context, job),
-        **_pace(counts, fleet),
+        "queue": queue,
+        "inFlight": queue and queue["inFlight"],
+        "instancesByState": _by_state(fleet),
+        "instancesByPool": _by_pool(fleet),
+        **pace,
+        **_outlook(job, fleet, counts, eta=pace["etaSeconds"]),
     }
 
 
 def _state(job: Job) -> str:
     if job.deleting:
         return "deleting"
-    return "stopped" if job.stopped else "active"
+    if job.stopped:
+        return "stopped"
+    return "paused" if job.paused else "active"
 
 
 def _queue(context: Context, job: Job) -> dict[str, int] | None:
@@ -58,13 +70,65 @@ def _queue(context: Context, job: Job) -> dict[str, int] | None:
     }
 
 
-def _pace(counts: dict[State, int], fleet: Fleet | None) -> dict[str, float | None]:
-    """Tasks a second at the measured seconds a task, and the seconds until none is open."""
+def _by_state(fleet: Fleet | None) -> dict[str, int] | None:
+    return dict(Counter(each.state for each in fleet.instances)) if fleet else None
+
+
+def _by_pool(fleet: Fleet | None) -> list[dict[str, Any]] | None:
+    """Instances of one kind in one zone, the largest group first."""
+    if fleet is None:
+        return None
+    groups = Counter((each.type, each.zone, each.spot) for each in fleet.instances)
+    return [
+        {"type": kind, "zone": zone, "spot": spot, "count": count}
+        for (kind, zone, spot), count in sorted(groups.items(), key=lambda one: (-one[1], one[0]))
+    ]
+
+
+def _pace(
+    context: Context, job: Job, counts: dict[State, int], fleet: Fleet | None
+) -> dict[str, float | None]:
+    """Tasks a second, measured on those that ended last; where too few have, what those that run
+    come to at the measured seconds a task. And the seconds until none is open.
+    """
+    ends = context.ledger.newest_times(job.name, ENDED, limit=rate.SAMPLE)
+    measured = rate.measured(ends, now=context.now())
     seconds = fleet.seconds_per_task if fleet else None
-    rate = counts[State.RUNNING] / seconds if seconds else None
+    if measured is None and seconds and counts[State.RUNNING]:
+        measured = counts[State.RUNNING] / seconds
     left = sum(counts[state] for state in OPEN)
     return {
         "secondsPerTask": seconds,
-        "rate": rate,
-        "etaSeconds": left / rate if rate else None,
+        "rate": measured,
+        "etaSeconds": left / measured if measured and left else None,
+    }
+
+
+def _spent(job: Job, fleet: Fleet | None) -> dict[str, Any]:
+    known = fleet.spending if fleet and fleet.spending.at else None
+    return {
+        "budget": job.parameters.budget,
+        "spent": known.dollars if known else None,
+        "spentUntil": known.at if known else None,
+        "dollarsPerHour": known.hourly if known else None,
+        "unpriced": known.unpriced if known else (),
+    }
+
+
+def _outlook(
+    job: Job, fleet: Fleet | None, counts: dict[State, int], *, eta: float | None
+) -> dict[str, float | None]:
+    if fleet is None:
+        return {"dollarsPerTask": None, "forecast": None, "budgetLeft": None}
+    found = money.outlook(
+        fleet.spending,
+        done=counts[State.DONE],
+        opened=sum(counts[state] for state in OPEN),
+        eta_seconds=eta,
+        budget=job.parameters.budget,
+    )
+    return {
+        "dollarsPerTask": found.per_task,
+        "forecast": found.forecast,
+        "budgetLeft": found.left,
     }

@@ -15,6 +15,7 @@ from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
 from chalicelib import (
+    books,
     dead_letters,
     emptiness,
     lost_tasks,
@@ -26,9 +27,12 @@ from chalicelib import (
     untold_objects,
 )
 from chalicelib.actions import Plan
+from chalicelib.announcing import announced
 from chalicelib.context import Context
 from chalicelib.execution import Executor, Report
 from chalicelib.holdings import UNSEEN, Holdings
+from chalicelib.metering import Meter
+from chalicelib.metrics import Log
 from chalicelib.observing import Sight, look
 from chalicelib.planning import START_SECONDS_PER_TASK, Limits, Situation
 from chalicelib.readings import Readings
@@ -42,13 +46,17 @@ _ROUNDS = 3  # of cancelling and looking again when a job is stopped
 
 @dataclass(frozen=True)
 class Tick:
-    """One job at one moment. `marks` are EC2's words on any instances."""
+    """One job at one moment. `marks` are EC2's words on any instances; `meter` and `metrics` are
+    the run's.
+    """
 
     context: Context
     job: Job
     ec2: Ec2
     setup: Ec2Setup
     readings: Readings
+    meter: Meter
+    metrics: Log
     marks: tuple[Mark, ...] = ()
 
     def run(self) -> bool:
@@ -59,11 +67,15 @@ class Tick:
         fleet = self.context.registry.fleet(self.job.name)
         if fleet and self._asleep(fleet):
             return False
-        fleet = fleet or self._unseen
+        before = fleet = fleet or self._unseen
+        total = Report()
         for _ in range(_ROUNDS):
-            fleet, decided = self._round(fleet)
+            fleet, decided, report = self._round(fleet)
+            total += report
             if not decided.look_again:
                 break
+        numbers = books.numbers(self.job, before, fleet, total, self.readings, now=self._now)
+        self.metrics.tell(numbers, now=self._now)
         self._forget_what_is_over(fleet)
         return decided.finished and self.job.deleting
 
@@ -75,7 +87,7 @@ class Tick:
         _, decided = self._decide(fleet, holdings, sight)
         return decided
 
-    def _round(self, fleet: Fleet) -> tuple[Fleet, Plan]:
+    def _round(self, fleet: Fleet) -> tuple[Fleet, Plan, Report]:
         sight = look(self.ec2, self.job, stack=self.context.settings.stack)
         holdings = self._holdings(fleet, sight)
         fleet, decided = self._decide(fleet, holdings, sight)
@@ -94,13 +106,16 @@ class Tick:
             self.job,
             self.ec2,
             self.setup,
+            self.meter,
             self._now,
             held=fleet.held,
         )
-        return self._after(fleet, decided, executor.carry_out(decided)), decided
+        report = executor.carry_out(decided)
+        return self._after(fleet, decided, report), decided, report
 
     def _decide(self, fleet: Fleet, holdings: Holdings, sight: Sight) -> tuple[Fleet, Plan]:
         """The row with this tick's readings, and the plan that follows from it."""
+        fleet = self._with_books(fleet, holdings)
         fleet = self._with_trials(self._with_readings(fleet, holdings), holdings)
         fleet = remembering.without_stale_obstacles(
             fleet, configuration=self._configuration if fleet.backoff.configuration else ""
@@ -155,7 +170,7 @@ class Tick:
             over
             and not self.job.deleting
             and fleet.job_version == self.job.version
-            and not (fleet.instances or fleet.requests)
+            and not (fleet.instances or fleet.requests or fleet.untold)
             and self._now - fleet.observed < SWEEP
             and not any(
                 not each.resolved or self._now - each.created < UNSEEN
@@ -189,6 +204,12 @@ class Tick:
             suspects=suspects,
             seconds_per_task=seconds,
         )
+
+    def _with_books(self, fleet: Fleet, holdings: Holdings) -> Fleet:
+        """What it cost so far, and when it last got on."""
+        spending = self.meter.count(fleet.spending, holdings.instances, job=self.job)
+        counted = msgspec.structs.replace(fleet, spending=spending)
+        return books.with_progress(self.context, self.job, counted, self.readings, now=self._now)
 
     def _with_trials(self, fleet: Fleet, holdings: Holdings) -> Fleet:
         if self._ended:
@@ -224,6 +245,7 @@ class Tick:
             held=fleet.held,
             condemned=remembering.condemned(fleet, now=self._now),
             untagged=sight.untagged,
+            spent=fleet.spending.dollars,
         )
 
     def _limits(self, fleet: Fleet, demand: int | None) -> Limits:
@@ -258,6 +280,10 @@ class Tick:
             configuration=self._configuration if refused else "",
             now=self._now,
         )
+        facts = books.facts(
+            self.job, changed, decided, self.readings, empty=self._proven(fleet.empty)
+        )
+        changed = announced(self.context, self.job, changed, facts)
         return self.context.registry.put_fleet(changed) if changed != fleet else fleet
 
     def _forget_what_is_over(self, fleet: Fleet) -> None:

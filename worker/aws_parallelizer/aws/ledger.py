@@ -126,6 +126,21 @@ class Ledger:
         found = self._table.in_state(_state(job, state, shard), limit=limit, newest_first=True)
         return list(self.get_many(job, [at.sort for at, _ in found]).values())
 
+    def newest_times(
+        self, job: str, states: Iterable[State], *, limit: int
+    ) -> list[list[datetime]]:
+        """When tasks came into the states, the newest first: at most `limit` times of each state
+        and shard.
+        """
+        cells = [_state(job, state, shard) for state in states for shard in range(keys.SHARDS)]
+
+        def times(cell: str) -> list[datetime]:
+            found = self._table.in_state(cell, limit=limit, newest_first=True)
+            return [datetime.fromisoformat(since) for _, since in found]
+
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            return list(pool.map(times, cells))
+
     def page(
         self,
         job: str,
