@@ -63,7 +63,7 @@ def numbers(
 ) -> JobNumbers:
     """What the metrics say of the tick that led from one row to the other."""
     states = Counter(each.state for each in after.instances)
-    refused = [*report.spot.refusals, *report.on_demand.refusals, *report.starts]
+    refused = [*report.spot.refusals, *report.on_demand.refusals]
     asked = not (job.stopped or job.deleting)
     return JobNumbers(
         job=job.name,

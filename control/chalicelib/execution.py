@@ -12,7 +12,7 @@ from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core import money
 from aws_parallelizer.core.errors import NotFound, ParameterError
-from aws_parallelizer.core.fleet import Backoff
+from aws_parallelizer.core.fleet import Backoff, Refusal
 from aws_parallelizer.core.job import Job
 from chalicelib import refusals, templates
 from chalicelib.actions import (

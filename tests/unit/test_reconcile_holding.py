@@ -8,6 +8,8 @@ import pytest
 from aws_parallelizer.aws.ec2 import Ec2
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from chalicelib.actions import Launch, in_words
+from chalicelib.metering import Meter
+from chalicelib.metrics import Log
 from chalicelib.readings import Readings
 from chalicelib.tick import Tick
 from fleets import World
@@ -52,7 +54,10 @@ def test_a_plan_can_be_seen_without_being_carried_out(world: World) -> None:
     ec2 = Ec2(world.ec2, launcher=world.ec2)
     readings = Readings(world.context, job, uploads=0)
 
-    plan = Tick(world.context, job, ec2, Ec2Setup(world.ec2), readings).preview()
+    meter = Meter(world.ec2, world.registry, world.context.now)
+
+    tick = Tick(world.context, job, ec2, Ec2Setup(world.ec2), readings, meter, Log("parallelizer"))
+    plan = tick.preview()
 
     assert plan.actions == (Launch(count=5),)
     assert in_words(plan) == [
