@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -186,7 +187,7 @@ def purge(context: Context, step: steps.Purge) -> None:
     """
     now, until = context.now(), context.now() + _PURGE_SPAN
     held = context.registry.take_lease(
-        f"purge-{step.job}", owner=now.isoformat(), now=now, seconds=2 * _PURGE_SPAN.seconds
+        f"purge-{step.job}", owner=uuid.uuid4().hex, now=now, seconds=2 * _PURGE_SPAN.seconds
     )
     if not held:
         return

@@ -65,7 +65,7 @@ def send(context: Context, step: Step, *, delay_seconds: int = 0) -> None:
     """Send a step; raises NotSent."""
     [taken] = context.steps.send([msgspec.json.encode(step).decode()], delay_seconds=delay_seconds)
     if not taken:
-        raise NotSent(f"the steps queue did not take {step}")
+        raise NotSent(f"the steps queue did not take a step: {type(step).__name__}")
 
 
 def nudge(context: Context) -> None:

@@ -20,7 +20,7 @@ from botocore.exceptions import ConnectionError as ConnectingError
 from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 
-from aws_parallelizer.aws import sentences
+from aws_parallelizer.aws import sentences, signatures
 from aws_parallelizer.core.errors import ParallelizerError
 
 _TIMEOUTS_SECONDS = (5, 60)  # connect, read; API Gateway itself gives up after 29 s
@@ -112,7 +112,7 @@ class Api:
                     raise ApiError(_unreachable(self._base, error), status=0, code="") from error
             else:
                 if status not in _PASSING or last:
-                    return _decoded(status, answer)
+                    return self._decoded(status, answer)
             self._sleep(random.uniform(0.5, 1) * 0.4 * 2**attempt)  # noqa: S311 - jitter
         raise AssertionError("the last try answers or raises")
 
@@ -128,29 +128,25 @@ class Api:
         response = self._http.send(request.prepare())
         return response.status_code, response.content
 
+    def _decoded(self, status: int, answer: bytes) -> Any:
+        try:
+            document = msgspec.json.decode(answer) if answer else {}
+        except msgspec.DecodeError:
+            document = {}  # a proxy's page in place of JSON: its status says what there is to say
+        if 200 <= status < 300:
+            return document
+        fields = document if isinstance(document, dict) else {}
+        code = str(fields.get("Code") or "")
+        message = str(fields.get("Message") or fields.get("message") or f"HTTP status {status}")
+        raise ApiError(self._sentence(status, message), status=status, code=code)
 
-def _decoded(status: int, answer: bytes) -> Any:
-    try:
-        document = msgspec.json.decode(answer) if answer else {}
-    except msgspec.DecodeError:
-        document = {}  # a proxy's page in place of JSON: its status says what there is to say
-    if 200 <= status < 300:
-        return document
-    fields = document if isinstance(document, dict) else {}
-    code = str(fields.get("Code") or "")
-    message = str(fields.get("Message") or fields.get("message") or f"HTTP status {status}")
-    raise ApiError(_sentence(status, message), status=status, code=code)
-
-
-def _sentence(status: int, message: str) -> str:
-    if status == 403:
-        return (
-            f"The API refused the signature: {message}. Are these the credentials of an account "
-            "that may call it, is the region right, and is this machine's clock?"
-        )
-    if status >= 500:
-        return f"The API failed, also when asked again: {message}."
-    return message
+    def _sentence(self, status: int, message: str) -> str:
+        if status == 403:
+            hint = signatures.hint(message, base=self._base, region=self._region)
+            return f"The API refused the call: {message.rstrip('. ')}. {hint}"
+        if status >= 500:
+            return f"The API failed, also when asked again: {message}."
+        return message
 
 
 def _unreachable(base: str, error: Exception) -> str:

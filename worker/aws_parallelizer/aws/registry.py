@@ -7,6 +7,7 @@ One partition a kind; each write is conditional on the version that was read.
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -57,7 +58,7 @@ class Registry:
 
     def job(self, name: str) -> Job:
         """One job; raises NotFound."""
-        return self._get(Key("job", name), Job, f"there is no job {name}")
+        return self._get(Key("job", name), Job, _no_job(name))
 
     def add_job(self, job: Job) -> Job:
         """Store a new job; raises Conflict where there is one of its name."""
@@ -65,17 +66,21 @@ class Registry:
 
     def change_job(self, name: str, change: Callable[[Job], Job]) -> Job:
         """Apply `change` to the job as it stands, again if another writer came between; raises
-        NotFound.
+        NotFound. What a newer release wrote in the row and this one does not know stays there.
         """
         for _ in range(_CHANGES):
-            present = self.job(name)
+            found = self._table.get(Key("job", name))
+            if found is None:
+                raise NotFound(_no_job(name))
+            present = _read(found, Job)
             changed = change(present)
             if changed == present:
                 return present
-            try:
-                return self._put(Key("job", name), changed, "")
-            except Conflict:
-                continue  # read again: nothing of this try was written
+            text = _with_unknown(_text(changed), found.text, Job)
+            [taken] = self._table.write([Document(found.key, found.version, text)])
+            if taken:
+                return msgspec.structs.replace(changed, version=found.version + 1)
+            # Another writer came between: nothing of this try was written, so read again.
         raise Conflict(f"job {name} is being changed by many others; try again")
 
     def remove_job(self, job: Job) -> bool:
@@ -196,7 +201,7 @@ class Registry:
 
     def may_nudge(self, *, now: datetime, seconds: float) -> bool:
         """Whether nobody nudged in the last `seconds`; whoever is told so has the nudge to give."""
-        gate = self.take_lease("nudge", owner=now.isoformat(), now=now, seconds=seconds)
+        gate = self.take_lease("nudge", owner=uuid.uuid4().hex, now=now, seconds=seconds)
         return gate is not None
 
     def answer(self, idempotency_key: str, *, now: datetime) -> Answer | None:
@@ -232,6 +237,21 @@ class Registry:
 def _read(document: Document, kind: type[R]) -> R:
     record = msgspec.json.decode(document.text, type=kind)
     return msgspec.structs.replace(record, version=document.version)
+
+
+def _no_job(name: str) -> str:
+    return f"there is no job {name}"
+
+
+def _with_unknown(text: str, stored: str, kind: type[msgspec.Struct]) -> str:
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    fields = msgspec.json.decode(stored, type=dict[str, msgspec.Raw])
+    unknown = {name: value for name, value in fields.items() if name not in known}
+    if not unknown:
+        return text
+    return msgspec.json.encode(
+        {**msgspec.json.decode(text, type=dict[str, msgspec.Raw]), **unknown}
+    ).decode()
 
 
 def _seconds(time: datetime) -> int:
