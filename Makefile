@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test check package deploy plan clean
+.PHONY: help venv demo local reclaim test check package deploy plan destroy clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ deploy: venv ## Deploy STACK=parallelizer to your AWS account (REGION=, PARAMETE
 
 plan: venv ## Print what reconcile would do now, and do nothing (STACK=parallelizer, REGION=, JOB=)
 	@$(RUN) -m deploy plan --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" --job "$(JOB)"
+
+destroy: venv ## Leave nothing of STACK=parallelizer (REGION=, FORCE=1 drops work, BUCKETS=1 objects)
+	@$(RUN) -m deploy destroy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(if $(FORCE),--force) $(if $(BUCKETS),--buckets)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_parallelizer.aws.ec2 import Ec2
+from aws_parallelizer.aws.ec2 import Ec2, Filters
 from aws_parallelizer.core.fleet import TAG_JOB, TAG_STACK, Instance, SpotRequest
 from aws_parallelizer.core.job import Job
 
@@ -25,7 +25,15 @@ def look(ec2: Ec2, job: Job, *, stack: str) -> Sight:
     found by the request. Nothing that is neither tagged nor so connected is ever in sight, and what
     is not in sight is never changed.
     """
-    mine = {f"tag:{TAG_STACK}": [stack], f"tag:{TAG_JOB}": [job.name]}
+    return _look(ec2, {f"tag:{TAG_STACK}": [stack], f"tag:{TAG_JOB}": [job.name]})
+
+
+def look_at_stack(ec2: Ec2, stack: str) -> Sight:
+    """The same of all jobs of the stack together, also of those that no ledger knows any more."""
+    return _look(ec2, {f"tag:{TAG_STACK}": [stack]})
+
+
+def _look(ec2: Ec2, mine: Filters) -> Sight:
     tagged = {each.id: each for each in ec2.instances(mine)}
     requests = {each.id: each for each in ec2.requests(mine)}
     unlisted = {each.request for each in tagged.values()} - requests.keys() - {""}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.core.errors import ParallelizerError
+from deploy.destroy import destroy
 from deploy.package import CODE, TEMPLATE, package
 from deploy.preview import preview
 from deploy.saying import Interrupted
@@ -47,6 +48,8 @@ def _run(options: argparse.Namespace) -> int:
             _tell(deploy(options.stack, parameters=dict(options.parameters), say=say))
         case "plan":
             preview(options.stack, job=options.job, say=say)
+        case "destroy":
+            destroy(options.stack, force=options.force, buckets=options.buckets, say=say)
     return 0
 
 
@@ -72,6 +75,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one = actions.add_parser("plan", help="say what reconcile would do now, and do nothing")
     _place(one)
     one.add_argument("--job", default="", help="this job alone")
+    one = actions.add_parser("destroy", help="leave nothing of a stack")
+    _place(one)
+    one.add_argument("--force", action="store_true", help="drop the work that is left")
+    one.add_argument("--buckets", action="store_true", help="empty and remove its buckets too")
     return parser.parse_args(arguments)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.cloudformation import ChangeSet, Stack, Stacks
-from deploy import afterwards, artifacts, standing
+from deploy import afterwards, artifacts, existing, standing
 from deploy.following import follow
 from deploy.saying import DeployFailed, Interrupted, Say, checked_stack, pauses
 from deploy.standing import Next
@@ -33,11 +33,13 @@ def deploy(
         raise DeployFailed(f"not parameters of the stack: {', '.join(sorted(unknown))}")
     stacks = Stacks(clients.client("cloudformation"))
     present = _settled(stacks, stack, say)
+    existing.check(stack, {**(present.parameters if present else {}), **given})
     _apply(stacks, stack, present, template=template, given=given, say=say)
     found = stacks.find(stack)
     if found is None:
         raise DeployFailed(f"stack {stack} was deleted meanwhile")
-    afterwards.finish(stack, say=say)
+    before = present.outputs.get("InputBucket", "") if present else ""
+    afterwards.finish(stack, before=before, say=say)
     return dict(found.outputs)
 
 

@@ -116,7 +116,13 @@ def test_a_worker_may_neither_read_the_stacks_own_queues_nor_write_its_inputs(
     assert {resource["Fn::GetAtt"][0] for resource in denied["Resource"]} == set(own)
     for statement in statements(template, "WorkerRole"):
         if "s3:PutObject" in statement["Action"]:
-            assert statement["Resource"] == [{"Fn::Sub": "${OutputBucket.Arn}/*"}]
+            [resource] = statement["Resource"]
+            arn, name = resource["Fn::Sub"]
+            assert arn == "arn:${AWS::Partition}:s3:::${Name}/*"
+            assert name["Name"]["Fn::If"][1:] == [
+                {"Ref": "OutputBucket"},
+                {"Ref": "OutputBucketName"},
+            ]
 
 
 def test_queues_take_messages_from_this_accounts_buckets_alone(template: Template) -> None:

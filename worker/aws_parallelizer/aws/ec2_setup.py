@@ -93,6 +93,12 @@ class Ec2Setup:
         if self._latest(name) is not None:
             self._client.delete_launch_template(LaunchTemplateName=name)
 
+    def template_names(self, tags: Mapping[str, str]) -> list[str]:
+        """The names of the launch templates that bear all of the tags."""
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        pages = self._client.get_paginator("describe_launch_templates").paginate(Filters=filters)
+        return [entry["LaunchTemplateName"] for page in pages for entry in page["LaunchTemplates"]]
+
     def _make(
         self, name: str, *, data: Mapping[str, Any], fingerprint: str, tags: Mapping[str, str]
     ) -> TemplateVersion:

@@ -181,6 +181,11 @@ class Queues:
                 f"queue {name} was deleted less than 60 seconds ago: try again in a minute"
             ) from error
 
+    def beginning_with(self, prefix: str) -> list[str]:
+        """The URLs of the queues whose names begin so."""
+        pages = self._client.get_paginator("list_queues").paginate(QueueNamePrefix=prefix)
+        return [url for page in pages for url in page.get("QueueUrls", [])]
+
     def arn(self, url: str) -> str:
         """The queue's ARN; raises NotFound where there is no such queue."""
         try:
