@@ -102,6 +102,7 @@ def test_an_object_that_is_not_there_is_named() -> None:
         ({"run.sh": ARM}, Verdict.FAILED, "built for arm64"),
         ({"other": SCRIPT}, Verdict.FAILED, "no file run.sh; it has: other"),
         ({}, Verdict.FAILED, "it has: nothing"),
+        ({"run.sh/": b""}, Verdict.FAILED, "it has: nothing"),
         ({"run.sh": SCRIPT, "../up": b""}, Verdict.FAILED, "outside its folder"),
         ({"run.sh": SCRIPT, "/etc/passwd": b""}, Verdict.FAILED, "outside its folder"),
     ],

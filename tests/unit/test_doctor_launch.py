@@ -101,7 +101,7 @@ class Sts:
 
 
 def test_an_encoded_denial_is_decoded() -> None:
-    message = "You are not. Encoded authorization failure message: AbC-_1"
+    message = "You are not. Encoded authorization failure message: AbC-_1\n"
     found = identity.denial(Sts(), message=message)
     assert found == Denial("ec2:RunInstances", "arn:x", explicit=True)
     assert identity.denial(Sts(), message="You are not.") is None

@@ -58,7 +58,7 @@ def denial(sts: Any, *, message: str) -> Denial | None:
     _, marker, encoded = message.partition("Encoded authorization failure message: ")
     if not marker:
         return None
-    answer = sts.decode_authorization_message(EncodedMessage=encoded.split()[0])
+    answer = sts.decode_authorization_message(EncodedMessage=encoded.strip())
     told: Mapping[str, Any] = msgspec.json.decode(answer["DecodedMessage"])
     context = told.get("context", {})
     return Denial(

@@ -12,7 +12,7 @@ from aws_parallelizer.cli.doctor.finding import Finding, failed, not_checked, ok
 _SIGNATURE_SECONDS = 300  # so far may a signature's time be off
 _DRIFT_SECONDS = 60  # no clock that is kept drifts so far
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-_UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure")
+_UNKNOWN = ("InvalidClientTokenId", "UnrecognizedClientException")
 # API Gateway's address holds the region: its signature is for that one alone.
 _API_HOST = re.compile(r"https://[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com")
 
@@ -35,8 +35,12 @@ def credentials(caller: Caller) -> Finding:
         cure = "Get new ones: `aws sso login`, or however you got these."
         return failed(name, "The credentials have expired.", cure)
     if caller.code in _UNKNOWN:
-        cure = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, to keys that live."
-        return failed(name, "AWS does not know the access key.", cure)
+        # The same answer comes from a region that the account has not enabled.
+        cure = (
+            "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for keys that pass, "
+            "AWS_SESSION_TOKEN; see that the account has the region enabled."
+        )
+        return failed(name, "AWS does not know the access key or its session token.", cure)
     if caller.code == "SignatureDoesNotMatch":
         cure = "Compare AWS_SECRET_ACCESS_KEY with what you were given, and this machine's clock."
         return failed(name, "The secret key does not fit the access key, or the clock.", cure)

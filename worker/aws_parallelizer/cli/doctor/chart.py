@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from aws_parallelizer.aws import clients
@@ -46,12 +46,15 @@ class Chart:
     image: Image | None = None
     kinds: Sequence[Kind] | None = None
     pools: Sequence[tuple[str, str]] | None = None
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """A service's client; raises Lacking while it is not known who calls, and where."""
         known(self.region, "region")
         known(self.account, "credentials")
-        return clients.client(service)
+        if service not in self.clients:
+            self.clients[service] = clients.client(service)
+        return self.clients[service]
 
     @property
     def survey(self) -> Survey:
