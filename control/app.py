@@ -120,6 +120,16 @@ def stop_instances(job: str) -> answers.Answer:
     return api.stop_instances(_context(), _call(), job)
 
 
+@_route("POST", "/jobs/{job}/pause")
+def pause(job: str) -> answers.Answer:
+    return api.pause(_context(), _call(), job)
+
+
+@_route("POST", "/jobs/{job}/resume")
+def resume(job: str) -> answers.Answer:
+    return api.resume(_context(), _call(), job)
+
+
 @app.on_sqs_message(
     queue_arn=_SET_BY_TEMPLATE, batch_size=100, maximum_batching_window_in_seconds=1
 )

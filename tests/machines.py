@@ -20,8 +20,9 @@ from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core import message, task, user_data
+from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.message import Message
-from aws_parallelizer.core.parameters import parse_pairs
+from aws_parallelizer.core.parameters import Parameters, parse_pairs
 from aws_parallelizer.core.task import Task
 from aws_parallelizer.core.user_data import UserData
 from fakes.metadata import Metadata
@@ -55,6 +56,8 @@ class Site:
         emulator.make_table(dynamodb, self.name)
         self.ledger = Ledger(Table(dynamodb, name=self.name))
         self.registry = Registry(Table(dynamodb, name=self.name))
+        wanted = Parameters(environment_zip="env.zip", analysis_program="run.sh")
+        self.registry.add_job(Job(name=self.name, parameters=wanted, created=datetime.now(UTC)))
         self.s3.put_object(Bucket=f"{self.name}-env", Key="env.zip", Body=zipped(files))
         self.given: dict[str, object] = {
             "inputBucket": f"{self.name}-in",

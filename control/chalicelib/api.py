@@ -161,6 +161,34 @@ def stop_instances(context: Context, _: Call, name: str) -> Answer:
     return _accepted(context, job, sentence)
 
 
+def pause(context: Context, call: Call, name: str) -> Answer:
+    """Have nothing launched and no task begun."""
+    requests.body(call.body, requests.Nothing)
+
+    def act() -> Answer:
+        sentence = (
+            "nothing is launched and no task is begun until the job is resumed; tasks that run go "
+            "on, and instances end when they have been idle for idleTimeout"
+        )
+        return _accepted(context, jobs.pause(context, name), sentence)
+
+    return _once(context, call, act)
+
+
+def resume(context: Context, call: Call, name: str) -> Answer:
+    """Undo a pause."""
+    requests.body(call.body, requests.Nothing)
+
+    def act() -> Answer:
+        job = jobs.resume(context, name)
+        sentence = "instances are launched as the work needs them, and tasks are begun again"
+        if job.stopped:
+            sentence = "the job is stopped all the same: POST /instances sets it going"
+        return _accepted(context, job, sentence)
+
+    return _once(context, call, act)
+
+
 def _accepted(context: Context, job: Job, sentence: str, **more: str) -> Answer:
     told = status.brief(job, context.registry.fleet(job.name))
     return Answer(202, {"job": job.name, "message": sentence, "status": told, **more})

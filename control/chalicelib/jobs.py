@@ -139,12 +139,38 @@ def wish(context: Context, name: str, wished: Wish) -> Job:
     """Have instances launched, also for a stopped job; the same wish twice is one."""
 
     def change(job: Job) -> Job:
-        if job.deleting:
-            raise Conflict(f"job {name} is being deleted")
+        _refuse_deleted(job)
+        if job.paused:
+            raise Conflict(f"job {name} is paused; resume it first: POST /jobs/{name}/resume")
         others = tuple(other for other in job.wishes if other.id != wished.id)
         return msgspec.structs.replace(job, stopped=False, wishes=(*others, wished))
 
     return _change(context, name, change)
+
+
+def pause(context: Context, name: str) -> Job:
+    """Launch nothing and have no task begun until somebody resumes; what runs goes on."""
+
+    def change(job: Job) -> Job:
+        _refuse_deleted(job)
+        return msgspec.structs.replace(job, paused=True, wishes=())
+
+    return _change(context, name, change)
+
+
+def resume(context: Context, name: str) -> Job:
+    """Undo a pause; harmless where there is none."""
+
+    def change(job: Job) -> Job:
+        _refuse_deleted(job)
+        return msgspec.structs.replace(job, paused=False)
+
+    return _change(context, name, change)
+
+
+def _refuse_deleted(job: Job) -> None:
+    if job.deleting:
+        raise Conflict(f"job {job.name} is being deleted")
 
 
 def stop(context: Context, name: str) -> Job:

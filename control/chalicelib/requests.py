@@ -39,6 +39,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_price: Annotated[float, Meta(gt=0)] | None = None
 
 
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A POST that has no more to say."""
+
+
 class TaskQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"token": "next"}):
     """Which tasks to list."""
 

@@ -78,6 +78,8 @@ def stage(endpoint: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
         "POST /api/jobs/j/enqueue": [(202, {})],
         "POST /api/jobs/j/instances": [(202, {})],
         "DELETE /api/jobs/j/instances": [(202, {})],
+        "POST /api/jobs/j/pause": [(202, {"message": "nothing is launched"})],
+        "POST /api/jobs/j/resume": [(202, {"message": "instances are launched"})],
         "GET /api/jobs/j/tasks": [(200, {"tasks": [task], "next": "t"}), (200, {"tasks": [task]})],
         "GET /api/jobs/j/task": [(200, task)],
     }
@@ -218,6 +220,13 @@ def test_start_and_enqueue_ask_for_what_was_given(stage: Stage) -> None:
         {"prefix": "old/"},
         {},
     ]
+
+
+def test_pause_and_resume_say_what_will_happen(stage: Stage) -> None:
+    assert stage.run("pause", "j").output == "j is paused: nothing is launched.\n"
+    assert stage.run("resume", "j").output == "j is resumed: instances are launched.\n"
+    paths = [(asked.method, asked.path) for asked in stage.api.asked]
+    assert paths == [("POST", "/api/jobs/j/pause"), ("POST", "/api/jobs/j/resume")]
 
 
 def test_delete_waits_until_the_job_is_gone(stage: Stage) -> None:

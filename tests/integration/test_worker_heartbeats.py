@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from aws_parallelizer.core.fleet import Beat, Phase
+from aws_parallelizer.core.outcome import State
 from machines import Machine, Site
 from waiting import until
 
@@ -132,3 +134,42 @@ def test_a_worker_without_a_ledger_tells_nobody(
     assert machine.wait() == 0
     assert "sign of life" not in machine.console
     assert site.registry.beats(site.name) == []
+
+
+def change(site: Site, **wished: Any) -> None:
+    site.registry.change_job(site.name, lambda job: msgspec.structs.replace(job, **wished))
+
+
+def test_a_worker_follows_its_jobs_row_from_a_pause_to_the_end_of_the_budget(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(endpoint, files=script("sleep 1"), numThreads=1, idleTimeout=60)
+    change(site, paused=True)
+    site.put("data/a")
+    machine = start(site)
+    until(lambda: "the job is paused" in machine.console, seconds=20)
+    beats_on(site, machine, wait_for(site, machine, Phase.WORKING))
+    assert site.row("data/a").state == State.QUEUED
+    change(site, paused=False)
+    until(lambda: site.row("data/a").state == State.RUNNING, seconds=20)
+    site.put("data/b")
+    change(site, hold="the budget is spent")
+    assert machine.wait() == 0
+    assert machine.is_off
+    rows = [site.row("data/a"), site.row("data/b")]
+    assert [(one.state, one.attempts) for one in rows] == [(State.DONE, 1), (State.QUEUED, 0)]
+    assert site.messages() == 1
+    assert "the budget is spent" in wait_for(site, machine, Phase.ENDED).why
+
+
+def test_a_worker_whose_job_is_over_waits_for_no_environment(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(endpoint, files=script("true"))
+    machine = start(site, settings={"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"})
+    wait_for(site, machine, Phase.STARTING)
+    change(site, deleting=True)
+    assert machine.wait() == 0
+    ended = wait_for(site, machine, Phase.ENDED)
+    assert not ended.ready
+    assert "the job is being deleted" in ended.why

@@ -189,6 +189,35 @@ def test_an_idempotency_key_for_another_request_is_a_conflict(desk: Desk) -> Non
         api.enqueue(desk.context, post({}, key="k", path="/q"), "job")
 
 
+def test_a_pause_is_said_in_the_status_and_undone_by_a_resume(desk: Desk) -> None:
+    for _ in range(2):  # twice the same is harmless
+        answer = api.pause(desk.context, post({}), "job")
+        assert (answer.status, told(answer)["status"]["state"]) == (202, "paused")
+        assert "until the job is resumed" in told(answer)["message"]
+    assert told(api.get_job(desk.context, ask(), "job"))["status"]["state"] == "paused"
+    [listed] = told(api.list_jobs(desk.context, ask()))["jobs"]
+    assert listed["status"]["state"] == "paused"
+    for _ in range(2):
+        answer = api.resume(desk.context, post({}), "job")
+        assert (answer.status, told(answer)["status"]["state"]) == (202, "active")
+    desk.world.change_job(stopped=True)
+    assert "POST /instances" in told(api.resume(desk.context, post({}), "job"))["message"]
+
+
+def test_fault_79_a_pause_that_is_sent_again_after_the_resume_pauses_nothing(desk: Desk) -> None:
+    first = api.pause(desk.context, post({}, key="k", path="/jobs/job/pause"), "job")
+    api.resume(desk.context, post({}, key="r", path="/jobs/job/resume"), "job")
+    again = api.pause(desk.context, post({}, key="k", path="/jobs/job/pause"), "job")
+    assert told(again) == told(first)
+    assert not desk.world.registry.job("job").paused
+
+
+def test_fault_80_a_pause_takes_no_fields(desk: Desk) -> None:
+    for call in (api.pause, api.resume):
+        with pytest.raises(ParameterError, match="seconds"):
+            call(desk.context, post({"seconds": 5}), "job")
+
+
 def test_a_post_that_failed_may_be_repeated_with_its_key(desk: Desk) -> None:
     with pytest.raises(NotFound):
         api.enqueue(desk.context, post({"bucket": "later"}, key="k"), "job")
@@ -244,7 +273,8 @@ def test_a_key_of_1025_bytes_is_refused(desk: Desk) -> None:
 
 
 def test_what_is_not_there_is_not_found(desk: Desk) -> None:
-    for call in (api.get_job, api.list_tasks, api.list_instances, api.stop_instances):
+    calls = (api.get_job, api.list_tasks, api.list_instances, api.stop_instances, api.pause)
+    for call in (*calls, api.resume):
         with pytest.raises(NotFound):
             call(desk.context, ask(), "nobody")
     with pytest.raises(NotFound):

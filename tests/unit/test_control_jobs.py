@@ -186,3 +186,34 @@ def test_a_queue_deleted_a_moment_ago_is_a_conflict_that_says_when(desk: Desk) -
     with pytest.raises(Conflict, match="60 seconds"):
         put(desk)
     assert desk.world.registry.jobs() == []
+
+
+def test_a_pause_outlives_a_change_of_the_job_and_forgets_what_was_to_be_launched(
+    desk: Desk,
+) -> None:
+    put(desk)
+    jobs.wish(desk.context, "job", Wish(id="w", count=2))
+    desk.steps.empty()
+    paused = jobs.pause(desk.context, "job")
+    assert (paused.paused, paused.leasing, paused.wishes) == (True, False, ())
+    assert nudges(desk) == 1
+    assert put(desk, maxInstances=3).job.paused
+    assert jobs.stop(desk.context, "job").paused
+    resumed = jobs.resume(desk.context, "job")
+    assert (resumed.paused, resumed.stopped) == (False, True)
+
+
+def test_a_paused_job_launches_nothing_by_hand_either_and_says_what_to_do(desk: Desk) -> None:
+    put(desk)
+    jobs.pause(desk.context, "job")
+    with pytest.raises(Conflict, match="resume it first"):
+        jobs.wish(desk.context, "job", Wish(id="w", count=2))
+    assert desk.context.registry.job("job").wishes == ()
+
+
+def test_a_job_that_is_being_deleted_is_neither_paused_nor_resumed(desk: Desk) -> None:
+    put(desk)
+    jobs.delete(desk.context, "job", purge=False)
+    for change in (jobs.pause, jobs.resume):
+        with pytest.raises(Conflict, match="being deleted"):
+            change(desk.context, "job")

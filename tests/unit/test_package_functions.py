@@ -16,6 +16,8 @@ ROUTES = {
     ("/jobs/{job}/instances", "get"),
     ("/jobs/{job}/instances", "post"),
     ("/jobs/{job}/instances", "delete"),
+    ("/jobs/{job}/pause", "post"),
+    ("/jobs/{job}/resume", "post"),
 }
 SECONDS = {"APIHandler": 29, "OnUpload": 60, "OnStep": 300, "OnSpotEvent": 30, "Reconcile": 300}
 

@@ -218,6 +218,34 @@ def download(
 
 
 @app.command()
+def pause(job: Job, stack: Stack = DEFAULT_STACK) -> None:
+    """Launch nothing and begin no task until `resume`; tasks that run go on.
+
+    \b
+    Example: aws-parallelizer pause photos
+    """
+    from aws_parallelizer.cli import output
+    from aws_parallelizer.cli.connection import connect
+
+    answer = connect(stack).api.post(f"/jobs/{job}/pause", {})
+    output.say(f"{job} is paused: {answer['message']}.")
+
+
+@app.command()
+def resume(job: Job, stack: Stack = DEFAULT_STACK) -> None:
+    """Go on with a job that was paused.
+
+    \b
+    Example: aws-parallelizer resume photos
+    """
+    from aws_parallelizer.cli import output
+    from aws_parallelizer.cli.connection import connect
+
+    answer = connect(stack).api.post(f"/jobs/{job}/resume", {})
+    output.say(f"{job} is resumed: {answer['message']}.")
+
+
+@app.command()
 def stop(job: Job, yes: Yes = False, stack: Stack = DEFAULT_STACK) -> None:
     """The panic button: cancel this job's spot requests and terminate its instances, busy ones too.
 

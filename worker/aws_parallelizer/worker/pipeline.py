@@ -5,22 +5,21 @@ stop. How much is leased at a time, `gauge` says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import math
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import msgspec
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.sqs import Queue, Received, is_gone
 from aws_parallelizer.core import task
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended, Task
-from aws_parallelizer.worker import attempt
+from aws_parallelizer.worker import attempt, results
 from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Claims
 from aws_parallelizer.worker.gauge import Gauge
@@ -29,7 +28,7 @@ from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import jittered
 from aws_parallelizer.worker.settlement import Closing, Settlement
 from aws_parallelizer.worker.stopping import Stop
-from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, Phase, Work
+from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, NOT_BEGUN, Phase, Work
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +85,14 @@ class Pipeline:
         """Work until there is no more, or until stopped; why it ended. Raises QueueGone."""
         keeping = asyncio.create_task(self._leases.keep())
         waking = asyncio.create_task(self._drain())
+        holding = asyncio.create_task(self._hold())
         halting = asyncio.create_task(self._halt())
         try:
             why = await self._fetch()
             while self._tasks:
                 await asyncio.wait(self._tasks)
         finally:
-            for helper in (keeping, waking, halting):
+            for helper in (keeping, waking, holding, halting):
                 helper.cancel()
         if self._gone:
             raise QueueGone(why) from self._gone
@@ -109,7 +109,7 @@ class Pipeline:
         while await self._until_room():
             taken = time.monotonic()
             received = await self._receive()
-            if self._stop.draining.is_set():
+            if self._stop.draining.is_set() or self._stop.holding.is_set():
                 await self._settlement.release([each.handle for each in received or ()])
             elif received:
                 self._gauge.claiming += len(received)
@@ -118,22 +118,34 @@ class Pipeline:
                 return f"the queue gave no answer for {_UNANSWERED_SECONDS} s"
             elif received is not None and self._is_idle(self._parameters.idle_timeout):
                 return f"the queue had nothing for {self._parameters.idle_timeout} s"
-        return self._stop.reason
+        idle = f"{self._stop.held}, and for {self._parameters.idle_timeout} s there was no work"
+        return self._stop.reason or idle
 
     async def _until_room(self) -> bool:
+        """Whether to ask the queue; False when the worker is to end."""
         while not self._stop.draining.is_set():
-            if self._gauge.room():
+            holding = self._stop.holding.is_set()
+            if holding and self._is_idle(self._parameters.idle_timeout):
+                return False
+            if self._gauge.room() and not holding:
                 return True
             self._changed.clear()
-            await self._changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._longest_rest() if holding else None):
+                    await self._changed.wait()
         return False
 
+    def _longest_rest(self) -> float | None:
+        return None if self._gauge.held else self._idle_left()
+
+    def _idle_left(self) -> float:
+        return self._busy_at + self._parameters.idle_timeout - time.monotonic()
+
     async def _receive(self) -> list[Received] | None:
-        left = self._busy_at + self._parameters.idle_timeout - time.monotonic()
         self._polling = self._offload(
             self._queue.receive,
             self._gauge.room(),
-            wait_seconds=max(1, min(POLL_SECONDS, math.ceil(left))),
+            wait_seconds=max(1, min(POLL_SECONDS, math.ceil(self._idle_left()))),
             lease_seconds=self._parameters.visibility_timeout,
         )
         await asyncio.wait((self._polling,))
@@ -183,9 +195,12 @@ class Pipeline:
         try:
             ended = await self._attempt(work)
             work.enter(Phase.CLOSING)
-            row = self._row_after(work, ended)
+            limit = self._parameters.max_attempts
+            row = results.row_after(work, ended, max_attempts=limit, now=datetime.now(UTC))
             accepted = await self._settlement(Closing(row, work.handle))
-            self._report(work, ended, row, accepted=accepted)
+            results.report(work, ended, row, accepted=accepted)
+            if ended.exit_code is not None and ended.seconds is not None:
+                self._gauge.ran(ended.seconds)
             # What was put back for later is work that is still to come.
             self._stay_busy(task.retry_delay(row) if row.state == State.QUEUED else timedelta())
         finally:
@@ -196,53 +211,34 @@ class Pipeline:
             await self._leases.let_go([work.handle])
 
     async def _attempt(self, work: Work) -> Ended:
-        if not self._stop.halting.is_set():
+        if not (self._stop.halting.is_set() or self._stop.holding.is_set()):
             ended = await attempt.run(work, self._tools)
             if ended.outcome != Outcome.INTERRUPTED:
                 return ended
-        return Ended(outcome=Outcome.INTERRUPTED, reason=self._stop.reason)
-
-    def _row_after(self, work: Work, ended: Ended) -> Task:
-        limit = self._parameters.max_attempts
-        row = task.end(work.task, ended, max_attempts=limit, now=datetime.now(UTC))
-        if row.state != State.DONE or not work.fetched:
-            return row
-        # The object may be newer than its message. Only a row that is done may say so: the message
-        # of one that is tried again still bears the old ETag.
-        return msgspec.structs.replace(row, etag=work.fetched.etag, size=work.fetched.size)
+        return Ended(outcome=Outcome.INTERRUPTED, reason=self._stop.why)
 
     def _stay_busy(self, span: timedelta) -> None:
         self._busy_at = max(self._busy_at, time.monotonic() + span.total_seconds())
 
-    def _report(self, work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:
-        if ended.exit_code is not None and ended.seconds is not None:
-            self._gauge.ran(ended.seconds)
-        fields = {
-            "job": work.task.job,
-            "key": work.task.key,
-            "attempt": work.attempt,
-            "instance": work.task.instance,
-            "outcome": ended.outcome,
-            "state": row.state,
-            "seconds": ended.seconds,
-        }
-        if ended.reason:
-            fields["reason"] = ended.reason
-        if accepted:
-            log.info("task ended", extra={"fields": fields})
-        else:
-            log.warning("the result is not recorded: the lease was lost", extra={"fields": fields})
+    async def _hold(self) -> None:
+        while True:
+            await self._stop.holding.wait()
+            await asyncio.sleep(0)  # as for a halt
+            self._cancel(NOT_BEGUN)
+            await self._stop.resumed.wait()
+            self._changed.set()
 
     async def _halt(self) -> None:
         await self._stop.halting.wait()
         # A task that is cancelled before its first step would never be settled.
         await asyncio.sleep(0)
-        for work, carrying in list(self._carrying.items()):
-            if work.phase in BEFORE_THE_END_OF_RUNNING:
-                carrying.cancel()
+        self._cancel(BEFORE_THE_END_OF_RUNNING)
         await asyncio.sleep(_HALT_SECONDS)
+        self._cancel([phase for phase in Phase if phase != Phase.CLOSING])
+
+    def _cancel(self, phases: Collection[Phase]) -> None:
         for work, carrying in list(self._carrying.items()):
-            if work.phase != Phase.CLOSING:
+            if work.phase in phases:
                 carrying.cancel()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -17,12 +17,13 @@ from aws_parallelizer.aws.imds import Imds
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.object_errors import ObjectMissing
 from aws_parallelizer.aws.objects import Objects
+from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.aws.stores import stores
 from aws_parallelizer.core.errors import EnvironmentRefused
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.user_data import UserData
-from aws_parallelizer.worker import environment
+from aws_parallelizer.worker import environment, orders
 from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
@@ -46,7 +47,6 @@ SIGNALLED = "a signal asked for it"
 _OFFLOAD_THREADS = (
     6  # a poll, two claims, two settlements, and one for renewals and the metadata service
 )
-_BEAT_THREADS = 1  # its own: calls that hang elsewhere do not make the worker look lost
 _NOTICE_PATIENCE_SECONDS = 2.0
 
 
@@ -63,18 +63,27 @@ async def serve(
     """Work until there is no more to do, or until somebody asks to end; how it came to an end.
     Raises what keeps a worker from its work.
     """
-    stop = Stop()
+    stop, table = Stop(), _table(data)
     for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.halt, SIGNALLED)
-    beating = asyncio.create_task(heart.keep(Offload(_BEAT_THREADS), every=settings.beat_seconds))
-    telling = asyncio.create_task(_tell_of_draining(stop, heart))
+    # With threads of their own: calls that hang elsewhere do not make the worker look lost.
+    helpers = [
+        heart.keep(Offload(1), every=settings.beat_seconds),
+        _tell_of_draining(stop, heart),
+    ]
+    if table and data.job:
+        registry, own = Registry(table), Offload(1)
+        helpers.append(
+            orders.follow(registry, data.job, stop, offload=own, every=settings.beat_seconds)
+        )
+    helping = [asyncio.create_task(helper) for helper in helpers]
     try:
         why = await _prepare_and_serve(
-            data, settings=settings, machine=machine, heart=heart, stop=stop
+            data, table, settings=settings, machine=machine, heart=heart, stop=stop
         )
     finally:
-        beating.cancel()
-        telling.cancel()
+        for helper in helping:
+            helper.cancel()
     # After a notice EC2 itself takes the instance, and starts a persistent request's again when it
     # can.
     return Ending(why, 0, data.parameters.should_shutdown and not stop.taken_back)
@@ -86,7 +95,13 @@ async def _tell_of_draining(stop: Stop, heart: Heartbeat) -> None:
 
 
 async def _prepare_and_serve(
-    data: UserData, *, settings: Settings, machine: Machine, heart: Heartbeat, stop: Stop
+    data: UserData,
+    table: Table | None,
+    *,
+    settings: Settings,
+    machine: Machine,
+    heart: Heartbeat,
+    stop: Stop,
 ) -> str:
     objects, scratch = _objects(data.parameters), Scratch(settings.scratch)
     shown = await _unless_draining(_environment(data.parameters, objects, scratch), stop)
@@ -95,6 +110,7 @@ async def _prepare_and_serve(
     offload, slots = Offload(_OFFLOAD_THREADS), _slots(data.parameters)
     pipeline = _pipeline(
         data,
+        table,
         objects=objects,
         scratch=scratch,
         shown=shown,
@@ -130,6 +146,7 @@ def _objects(parameters: Parameters) -> Objects:
 
 def _pipeline(
     data: UserData,
+    table: Table | None,
     *,
     objects: Objects,
     scratch: Scratch,
@@ -142,7 +159,7 @@ def _pipeline(
 ) -> Pipeline:
     parameters, patience = data.parameters, Patience()
     queue = Queue(clients.client("sqs", region=parameters.region), url=str(parameters.queue_url))
-    ledger = _ledger(data)
+    ledger = Ledger(table) if table else None
     leases = Leases(queue, offload=offload, seconds=parameters.visibility_timeout)
     bearer = Bearer(data.job, str(parameters.input_bucket), machine.instance, shown.version)
     tools = Tools(
@@ -170,11 +187,11 @@ def _pipeline(
     )
 
 
-def _ledger(data: UserData) -> Ledger | None:
+def _table(data: UserData) -> Table | None:
     if not data.ledger_table:
         return None
     client = clients.client("dynamodb", region=data.parameters.region)
-    return Ledger(Table(client, name=data.ledger_table))
+    return Table(client, name=data.ledger_table)
 
 
 async def _environment(parameters: Parameters, objects: Objects, scratch: Scratch) -> Environment:

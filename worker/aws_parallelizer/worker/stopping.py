@@ -15,13 +15,40 @@ RESERVE_SECONDS = 30.0  # before EC2 takes the machine, to release what is not d
 
 
 class Stop:
-    """`drain`: take no new task. `halt`: end the running ones, too. The first reason stays."""
+    """`hold`: start no task, until `resume`. `drain`: take no new task, for good. `halt`: end the
+    running ones, too. The first reason to drain stays.
+    """
 
     def __init__(self) -> None:
+        self.holding = asyncio.Event()
+        self.resumed = asyncio.Event()
         self.draining = asyncio.Event()
         self.halting = asyncio.Event()
         self.reason = ""
+        self.held = ""  # why no task is started, or was not
         self.taken_back = False  # by EC2, in its own time
+
+    @property
+    def why(self) -> str:
+        """The reason of whatever keeps tasks from running."""
+        return self.reason or self.held
+
+    def hold(self, reason: str) -> None:
+        """What is leased and not begun goes back, and nothing is leased."""
+        if self.holding.is_set():
+            return
+        log.warning("no task is started: %s", reason)
+        self.held = reason
+        self.resumed.clear()
+        self.holding.set()
+
+    def resume(self) -> None:
+        """Tasks may be leased again."""
+        if not self.holding.is_set() or self.draining.is_set():
+            return
+        log.info("tasks are started again")
+        self.holding.clear()
+        self.resumed.set()
 
     def drain(self, reason: str) -> None:
         """No new lease."""

@@ -22,7 +22,8 @@ class Phase(StrEnum):
     CLOSING = "closing"  # the ledger and the queue are told
 
 
-BEFORE_THE_END_OF_RUNNING = (Phase.PREPARING, Phase.WAITING, Phase.RUNNING)
+NOT_BEGUN = (Phase.PREPARING, Phase.WAITING)
+BEFORE_THE_END_OF_RUNNING = (*NOT_BEGUN, Phase.RUNNING)
 
 
 @dataclass(eq=False, kw_only=True)

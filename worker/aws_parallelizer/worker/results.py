@@ -1,0 +1,44 @@
+"""What an attempt came to: the task's row after it, and a line in the log."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+import msgspec
+
+from aws_parallelizer.core import task
+from aws_parallelizer.core.outcome import State
+from aws_parallelizer.core.task import Ended, Task
+from aws_parallelizer.worker.work import Work
+
+log = logging.getLogger(__name__)
+
+
+def row_after(work: Work, ended: Ended, *, max_attempts: int, now: datetime) -> Task:
+    """The row to be written."""
+    row = task.end(work.task, ended, max_attempts=max_attempts, now=now)
+    if row.state != State.DONE or not work.fetched:
+        return row
+    # The object may be newer than its message. Only a row that is done may say so: the message of
+    # one that is tried again still bears the old ETag.
+    return msgspec.structs.replace(row, etag=work.fetched.etag, size=work.fetched.size)
+
+
+def report(work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:
+    """Say it; `accepted` = the ledger took the row."""
+    fields = {
+        "job": work.task.job,
+        "key": work.task.key,
+        "attempt": work.attempt,
+        "instance": work.task.instance,
+        "outcome": ended.outcome,
+        "state": row.state,
+        "seconds": ended.seconds,
+    }
+    if ended.reason:
+        fields["reason"] = ended.reason
+    if accepted:
+        log.info("task ended", extra={"fields": fields})
+    else:
+        log.warning("the result is not recorded: the lease was lost", extra={"fields": fields})
