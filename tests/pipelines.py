@@ -47,6 +47,7 @@ class Plant:
         self.objects = FakeObjects()
         self.stop = Stop()
         self.script = script
+        self.at_once: int | None = None  # programs, where these are to be fewer than tasks in hand
         self.parameters = msgspec.structs.replace(
             Parameters(
                 environment_zip="env.zip",
@@ -124,7 +125,7 @@ class Plant:
                 shown=shown,
                 patience=patience,
                 memory_kills=MemoryKills(),
-                slots=asyncio.Semaphore(slots),
+                slots=asyncio.Semaphore(self.at_once or slots),
                 parameters=self.parameters,
                 path="/usr/local/bin:/usr/bin:/bin",
             ),

@@ -114,29 +114,30 @@ def test_a_pause_lets_running_tasks_end_starts_none_and_a_resume_goes_on(tmp_pat
 
 @pytest.mark.parametrize("end", [True, False])
 def test_what_was_leased_ahead_and_not_begun_goes_back_uncounted(end: bool, tmp_path: Path) -> None:
-    waits = f"case $1 in slow*) while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; esac"
-    plant = Plant(tmp_path, f"touch {tmp_path}/begun-$1; {waits}", idle_timeout=2)
-    for number in range(10):
-        plant.put(f"data/{number}")
-    slow = [f"data/slow{number}" for number in range(6)]
+    plant = Plant(
+        tmp_path,
+        f"touch {tmp_path}/begun-$1; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done",
+        idle_timeout=2,
+    )
+    plant.at_once = 1
+    keys = [f"data/{number}" for number in range(6)]
+    for key in keys:
+        plant.put(key)
 
     def states() -> list[State]:
-        return [plant.row(key).state for key in slow]
+        return [plant.row(key).state for key in keys]
 
     async def story() -> None:
-        await until_true(lambda: plant.row("data/9").state == State.DONE)
-        for key in slow:  # tasks are known as short by now, so that some are leased ahead
-            plant.put(key)
         await until_true(lambda: states() == [State.RUNNING] * 6)
-        await until_true(lambda: len(begun(tmp_path)) == 11)
+        await until_true(lambda: len(begun(tmp_path)) == 1)
         orders.obey(Order("the job is paused", end=end), plant.stop)
         await until_true(lambda: states().count(State.QUEUED) == 5)
         assert plant.queue.counts().visible == 5
         (tmp_path / "go").touch()
 
-    assert plant.run(slots=1, meanwhile=story).startswith("the job is paused")
-    assert len(begun(tmp_path)) == 11
-    rows = [plant.row(key) for key in slow]
+    assert plant.run(slots=6, meanwhile=story).startswith("the job is paused")
+    assert len(begun(tmp_path)) == 1
+    rows = [plant.row(key) for key in keys]
     assert sorted((row.state, row.attempts, row.outcome) for row in rows) == [
         (State.DONE, 1, Outcome.DONE),
         *[(State.QUEUED, 0, Outcome.INTERRUPTED)] * 5,
