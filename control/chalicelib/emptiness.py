@@ -41,6 +41,11 @@ class Reading:
         """The ledger has open tasks that no queue knows of."""
         return self.quiet and self.open_tasks is True
 
+    @property
+    def contradicted(self) -> bool:
+        """SQS counts messages, and the ledger has nothing open that they could stand for."""
+        return bool(self.messages) and self.open_tasks is False
+
 
 def after(streak: Streak, *, said: bool, now: datetime) -> Streak:
     """The streak with one more reading; one that did not say so ends it."""

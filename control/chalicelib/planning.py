@@ -57,7 +57,8 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """All that a decision rests on. `demand` None = the queue could not be read, `trouble` why.
+    """All that a decision rests on. `demand` None = the queue could not be read; `trouble` why, or
+    why it is not what SQS says.
 
     `empty` = the emptiness rule holds; `grace_seconds` = what workers then get to end by
     themselves; `stays` = instances outlive their workers, for the job's owner wants it so.
@@ -369,6 +370,8 @@ def _fitting(s: Situation, *, want: int, doing: str, obstacle: str) -> str:
     have = s.holdings.capacity
     if s.demand is None:
         state = f"no decision: {s.trouble}"
+    elif s.trouble:
+        state = s.trouble
     elif s.demand:
         state = f"{many(s.demand, 'task')} in the queue, {have} of {many(want, 'instance')} there"
     elif have:

@@ -49,7 +49,8 @@ class Readings:
 
     def take(self, holdings: Holdings) -> Reading:
         """One reading for the emptiness rule: the queue before the ledger, for a task's row is
-        written before its message and ends before it; the ledger only where the queues are quiet.
+        written before its message and ends before it; the ledger only where the queues are quiet,
+        or where it may contradict them.
         """
         reading = Reading(
             messages=self.demand,
@@ -59,7 +60,7 @@ class Readings:
             wishes=len(self.job.wishes),
             open_tasks=None,
         )
-        if not reading.quiet:
+        if not (reading.quiet or reading.messages):
             return reading
         return dataclasses.replace(reading, open_tasks=self._open_tasks)
 

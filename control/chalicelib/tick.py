@@ -17,6 +17,7 @@ from aws_parallelizer.core.job import Job
 from chalicelib import (
     books,
     dead_letters,
+    doubt,
     emptiness,
     lost_tasks,
     pace,
@@ -201,6 +202,9 @@ class Tick:
             fleet,
             empty=emptiness.after(fleet.empty, said=reading.empty, now=self._now),
             lost=emptiness.after(fleet.lost, said=reading.lost, now=self._now),
+            contradicted=emptiness.after(
+                fleet.contradicted, said=reading.contradicted, now=self._now
+            ),
             suspects=suspects,
             seconds_per_task=seconds,
         )
@@ -225,12 +229,12 @@ class Tick:
             self.context.registry.put_intent(msgspec.structs.replace(verdict.intent, judged=True))
 
     def _situation(self, fleet: Fleet, holdings: Holdings, sight: Sight) -> Situation:
-        demand = None if self._ended else self.readings.demand
+        demand, trouble = self._demand(fleet, holdings)
         return Situation(
             holdings=holdings,
             limits=self._limits(fleet, demand),
             demand=demand,
-            trouble="" if self._ended else self.readings.trouble,
+            trouble=trouble,
             stopped=self.job.stopped,
             deleting=self.job.deleting,
             paused=self.job.paused,
@@ -247,6 +251,15 @@ class Tick:
             untagged=sight.untagged,
             spent=fleet.spending.dollars,
         )
+
+    def _demand(self, fleet: Fleet, holdings: Holdings) -> tuple[int | None, str]:
+        """What to plan for, and what people are told of it where that is not what SQS says."""
+        counted = None if self._ended else self.readings.demand
+        if not counted:
+            return counted, "" if self._ended else self.readings.trouble
+        contradicted = self._proven(fleet.contradicted)
+        demand = doubt.believed(counted, holdings.intents, contradicted=contradicted, now=self._now)
+        return demand, doubt.sentence(counted) if contradicted else ""
 
     def _limits(self, fleet: Fleet, demand: int | None) -> Limits:
         parameters = self.job.parameters

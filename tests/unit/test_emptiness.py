@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_parallelizer.core.fleet import Streak
-from chalicelib import emptiness
+from aws_parallelizer.core.fleet import Intent, Streak
+from chalicelib import doubt, emptiness
 from chalicelib.emptiness import Reading
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -51,6 +51,32 @@ def test_open_tasks_count_as_lost_only_where_no_message_can_be_on_its_way(
 
     assert lost.lost
     assert not replace(lost, **busy).lost
+
+
+@pytest.mark.parametrize(
+    ("counted", "open_tasks", "said"),
+    [(3, False, True), (3, True, False), (0, False, False), (None, False, False), (3, None, False)],
+)
+def test_counts_are_contradicted_by_a_ledger_with_nothing_open(
+    counted: int | None, open_tasks: bool | None, said: bool
+) -> None:
+    assert replace(NOTHING, messages=counted, open_tasks=open_tasks).contradicted is said
+
+
+def test_contradicted_counts_are_looked_after_by_one_instance_now_and_then() -> None:
+    intent = Intent(id="i", job="j", count=1, created=START, call="run_instances", arguments="")
+    soon, later = START + timedelta(minutes=59), START + doubt.AGAIN
+    for demand, intents, contradicted, now, believed in [
+        (5, [], False, START, 5),
+        (5, [], True, START, 1),
+        (5, [intent], True, soon, 0),
+        (5, [intent], True, later, 1),
+        (5, [intent], False, soon, 5),
+        (0, [], True, START, 0),
+        (None, [], True, START, None),
+    ]:
+        told = doubt.believed(demand, intents, contradicted=contradicted, now=now)
+        assert told == believed
 
 
 @pytest.mark.parametrize(

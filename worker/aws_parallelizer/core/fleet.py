@@ -164,6 +164,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     sentence: str = ""
     empty: Streak = Streak()
     lost: Streak = Streak()
+    contradicted: Streak = Streak()
     draining_since: datetime | None = None
     backoff: Backoff = Backoff()
     on_demand_backoff: Backoff = Backoff()
