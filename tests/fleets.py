@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from aws_parallelizer.aws.dynamodb import Key
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core import message, task
@@ -141,11 +142,12 @@ class World:
 
     def beat(self, instance: str, *, job: str = "job", **changes: Any) -> Beat:
         """The instance's worker says how it is: it works, unless told otherwise."""
-        known = {each.instance: each for each in self.registry.beats(job)}
         now = self.ec2.now
-        said = known.get(instance) or Beat(
-            job=job, instance=instance, started=now, seen=now, phase=Phase.STARTING
-        )
+        known = self.table.get(Key(f"beat#{job}", instance))
+        said = Beat(job=job, instance=instance, started=now, seen=now, phase=Phase.STARTING)
+        if known:
+            said = msgspec.json.decode(known.text, type=Beat)
+            said = msgspec.structs.replace(said, version=known.version)
         said = msgspec.structs.replace(said, phase=Phase.WORKING, ready=True, seen=now)
         return self.registry.put_beat(msgspec.structs.replace(said, **changes))
 

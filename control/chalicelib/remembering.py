@@ -16,7 +16,6 @@ from chalicelib.execution import Report
 from chalicelib.holdings import Holdings
 from chalicelib.trials import Verdict
 
-_STORED = 800  # instances, and requests, in the fleet's row: DynamoDB takes 400 KB
 _RECLAIMED = Refusal("InsufficientInstanceCapacity", "EC2 takes instances back")
 _SECOND_LOOK = timedelta(seconds=60)  # apart from the first, before an instance is condemned
 
@@ -71,8 +70,8 @@ def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -
         fleet,
         observed=now,
         job_version=job_version,
-        instances=tuple(present[:_STORED]),
-        requests=holdings.live_requests[:_STORED],
+        instances=tuple(present),
+        requests=holdings.live_requests,
         sentence=decided.sentence,
         waiting=waiting(fleet, holdings),
         draining_since=(fleet.draining_since or now) if decided.draining else None,

@@ -17,6 +17,8 @@ from chalicelib.context import Context
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 200  # instances, and requests; GET /instances lists all
+
 
 def brief(job: Job, fleet: Fleet | None) -> dict[str, Any]:
     """What two rows say of it, without asking SQS or counting tasks."""
@@ -25,8 +27,7 @@ def brief(job: Job, fleet: Fleet | None) -> dict[str, Any]:
         "line": fleet.sentence if fleet else "waiting for the first look at its fleet",
         "observed": fleet.observed if fleet else None,
         "enqueueing": bool(job.enqueues),
-        "instances": [whole(one) for one in fleet.instances] if fleet else [],
-        "requests": [whole(one) for one in fleet.requests] if fleet else [],
+        "instanceCount": len(fleet.instances) if fleet else 0,
         **_spent(job, fleet),
     }
 
@@ -42,6 +43,8 @@ def full(context: Context, job: Job) -> dict[str, Any]:
         "counts": counts,
         "queue": queue,
         "inFlight": queue and queue["inFlight"],
+        "instances": [whole(one) for one in fleet.instances[:_SHOWN]] if fleet else [],
+        "requests": [whole(one) for one in fleet.requests[:_SHOWN]] if fleet else [],
         "instancesByState": _by_state(fleet),
         "instancesByPool": _by_pool(fleet),
         **pace,

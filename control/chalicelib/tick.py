@@ -97,10 +97,10 @@ class Tick:
             decided = planning.plan(self._situation(fleet, holdings, sight))
         if self._proven(fleet.lost):
             lost_tasks.send_anew(self.context, self.job)
-        self._close_trials(holdings)
         fleet = self.context.registry.put_fleet(
             remembering.seen(fleet, holdings, decided, job_version=self.job.version)
         )
+        self._close_trials(holdings)
         self._tell_workers(decided)
         executor = Executor(
             self.context,

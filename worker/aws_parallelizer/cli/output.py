@@ -76,7 +76,7 @@ def jobs(document: Mapping[str, Any], *, as_json: bool) -> None:
     entries = [(entry["job"], entry["status"]) for entry in document["jobs"]]
     _table(
         ("job", "state", "instances", "what it is doing"),
-        ((job, told["state"], len(told["instances"]), told["line"]) for job, told in entries),
+        ((job, told["state"], told["instanceCount"], told["line"]) for job, told in entries),
     )
 
 
