@@ -49,7 +49,7 @@ class FakeQueue:
     """`failures` are raised by the next calls, one each; `broken` makes all calls fail. It
     does not take bodies that hold one of `refused`. `extended` has all leases ever set, `delays`
     those of what was sent, `delayed` counts messages that are nowhere else. `noise` distorts the
-    next readings of the counts, one each.
+    next readings of the counts, one each; `most_said` is the highest total that was ever read.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class FakeQueue:
         self.broken = False
         self.delayed = 0
         self.noise: list[Noise] = []
+        self.most_said = 0
         self.delays: list[int] = []
         self.refused: set[str] = set()
         self.extended: list[dict[str, int]] = []
@@ -136,6 +137,7 @@ class FakeQueue:
         true = self._counts()
         said = self.noise.pop(0)(true, self._before) if self.noise else true
         self._before = true
+        self.most_said = max(self.most_said, said.total)
         return said
 
     def _counts(self) -> Counts:

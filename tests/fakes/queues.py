@@ -19,7 +19,9 @@ class FakeQueues:
         self.attributes: dict[str, dict[str, str]] = {}
 
     def at(self, url: str) -> FakeQueue:
-        return self.queues.setdefault(url, FakeQueue(url, clock=self._clock))
+        if url not in self.queues:
+            self.queues[url] = FakeQueue(url, clock=self._clock)
+        return self.queues[url]
 
     def make(self, name: str, attributes: Mapping[str, str]) -> str:
         url = f"https://sqs.us-east-1.amazonaws.com/000000000000/{name}"

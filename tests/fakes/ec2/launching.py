@@ -97,7 +97,9 @@ class Launching(Life):
         tags = order.tags.get("instance", {})
         if order.kind is None or self.gives_on_demand:
             self.market.take(pool, spot=False)
-            return self._machine(tags, pool=pool, spot_=False).id
+            machine = self._machine(tags, pool=pool, spot_=False)
+            machine.misgiven = order.kind is not None
+            return machine.id
         own = order.tags.get("spot-instances-request", {})
         request = self._ask(order.kind, pool, own, interruption=order.interruption)
         return self._fulfil(request, tags).id

@@ -19,7 +19,9 @@ GONE = ("shutting-down", "terminated")
 
 @dataclass
 class Machine:
-    """One instance. `until` is when its passing state ends, `reclaimed_at` when EC2 takes it."""
+    """One instance. `until` is when its passing state ends, `reclaimed_at` when EC2 takes it;
+    `misgiven`: it is on-demand, and spot was asked for.
+    """
 
     id: str
     launched: datetime
@@ -30,6 +32,7 @@ class Machine:
     type: str = "c7i.large"
     subnet: str = "subnet-a"
     spot: bool = True
+    misgiven: bool = False
     until: datetime | None = None
     reclaimed_at: datetime | None = None
     ended: datetime | None = None
