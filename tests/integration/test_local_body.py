@@ -114,6 +114,28 @@ def test_defect_17_the_shutdown_behaviour_stop_stops_and_start_goes_on_in_the_sa
     assert server.path(name, "scratch/boots").read_text() == "xx"
     assert not server.path(name, "poweroff").exists()
     assert server.status(request) == ("active", "fulfilled")
+    assert server.imds(name, "latest/user-data") == (200, "job=j\ndo=poweroff\n")
+    assert server.imds(name, "latest/meta-data/instance-id") == (200, name)
+
+
+def test_a_machine_that_stopped_itself_stays_so_and_goes_with_its_request(
+    server: Server,
+) -> None:
+    instance = server.run("poweroff", kind="persistent", InstanceInitiatedShutdownBehavior="stop")
+    name, request = instance["InstanceId"], instance["SpotInstanceRequestId"]
+    server.booted(name)
+    server.path(name, "scratch/go").touch()
+    server.wait(name, "stopped")
+    other = server.run("poweroff", kind="persistent")  # for this one EC2 launches another,
+    server.booted(other["InstanceId"])
+    server.path(other["InstanceId"], "scratch/go").touch()
+    second = server.replacement(other["SpotInstanceRequestId"], of=other["InstanceId"])
+    assert server.state(name) == "stopped"  # and leaves the stopped one as it is
+    assert server.status(request) == ("disabled", "instance-stopped-by-user")
+    server.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request])
+    server.wait(name, "terminated")
+    assert server.status(request)[0] == "cancelled"
+    assert server.state(second) in ("pending", "running")
 
 
 def test_a_one_time_spot_instance_that_powers_off_is_terminated_even_with_stop(

@@ -103,7 +103,7 @@ def test_a_worker_beats_while_its_environment_is_not_there_yet(
     assert "a signal asked for it" in wait_for(site, machine, Phase.ENDED).why
 
 
-def test_fault_101_a_worker_without_a_usable_environment_says_so_in_its_last_beat(
+def test_a_worker_without_a_usable_environment_says_so_in_its_last_beat(
     endpoint: str, start: Callable[..., Machine]
 ) -> None:
     site = Site(endpoint, files={}, environmentZip="no.zip")
@@ -114,7 +114,7 @@ def test_fault_101_a_worker_without_a_usable_environment_says_so_in_its_last_bea
     assert "shuts the instance down: there is no environment zip" in ended.why
 
 
-def test_fault_103_a_worker_that_cannot_read_its_parameters_says_so_in_its_last_beat(
+def test_a_worker_that_cannot_read_its_parameters_says_so_in_its_last_beat(
     endpoint: str, start: Callable[..., Machine]
 ) -> None:
     site = Site(endpoint, files={})

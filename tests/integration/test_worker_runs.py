@@ -264,6 +264,19 @@ def test_defect_18_a_persistent_request_is_cancelled_before_the_power_off(
     assert 0 < spot.cancelled_at < int(off.read_text())
 
 
+def test_a_worker_that_is_to_stop_keeps_its_persistent_request(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(endpoint, files=script("true"), spotType="persistent", shutdownBehavior="stop")
+    machine = start(site, spot=SpotApi("i-1", request="sir-1"))
+    assert machine.wait() == 0
+    assert machine.is_off
+    assert machine.spot.calls == []
+    beat = site.registry.beat(site.name, machine.instance)
+    assert beat
+    assert beat.why.startswith("the worker ends and parks the instance: the queue had nothing")
+
+
 def test_an_environment_is_read_only_and_what_a_worker_left_is_swept(
     endpoint: str, start: Callable[..., Machine], tmp_path: Path
 ) -> None:

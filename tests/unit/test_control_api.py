@@ -204,7 +204,7 @@ def test_a_pause_is_said_in_the_status_and_undone_by_a_resume(desk: Desk) -> Non
     assert "POST /instances" in told(api.resume(desk.context, post({}), "job"))["message"]
 
 
-def test_fault_79_a_pause_that_is_sent_again_after_the_resume_pauses_nothing(desk: Desk) -> None:
+def test_a_pause_that_is_sent_again_after_the_resume_pauses_nothing(desk: Desk) -> None:
     first = api.pause(desk.context, post({}, key="k", path="/jobs/job/pause"), "job")
     api.resume(desk.context, post({}, key="r", path="/jobs/job/resume"), "job")
     again = api.pause(desk.context, post({}, key="k", path="/jobs/job/pause"), "job")
@@ -212,7 +212,7 @@ def test_fault_79_a_pause_that_is_sent_again_after_the_resume_pauses_nothing(des
     assert not desk.world.registry.job("job").paused
 
 
-def test_fault_80_a_pause_takes_no_fields(desk: Desk) -> None:
+def test_a_pause_takes_no_fields(desk: Desk) -> None:
     for call in (api.pause, api.resume):
         with pytest.raises(ParameterError, match="seconds"):
             call(desk.context, post({"seconds": 5}), "job")

@@ -132,7 +132,7 @@ def test_a_beat_that_fails_is_logged_and_tried_again_at_the_next(
     assert caplog.text.count("sign of life") >= 3
 
 
-def test_fault_57_a_row_that_was_taken_away_comes_back_with_the_next_beat() -> None:
+def test_a_row_that_was_taken_away_comes_back_with_the_next_beat() -> None:
     ward = Ward()
 
     async def story() -> None:

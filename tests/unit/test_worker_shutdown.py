@@ -45,10 +45,11 @@ def conclude(
     *,
     code: int = 0,
     shut_down: bool = True,
+    park: bool = False,
     told: list[str] | None = None,
 ) -> tuple[int, bool]:
     exit_code = shutdown.conclude(
-        Ending("it was time", code, shut_down),
+        Ending("it was time", code, shut_down, park),
         instance="i-1",
         requests=requests,  # type: ignore[arg-type]
         power_off=["touch", str(folder / "off")],
@@ -81,6 +82,20 @@ def test_a_persistent_request_is_cancelled_first(tmp_path: Path) -> None:
 def test_an_instance_whose_request_cannot_be_cancelled_stays(tmp_path: Path) -> None:
     assert conclude(FakeRequests("sir-1", *[throttled()] * 99), tmp_path) == (1, False)
     assert conclude(FakeRequests("sir-1", lag=99), tmp_path) == (1, False)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_instance_that_is_parked_keeps_its_request_and_powers_off(
+    code: int, tmp_path: Path
+) -> None:
+    requests, told = FakeRequests("sir-1"), list[str]()
+    assert conclude(requests, tmp_path, code=code, park=True, told=told) == (code, True)
+    assert requests.cancels == 0
+    assert told == ["the worker ends and parks the instance: it was time"]
+
+
+def test_should_shutdown_false_parks_nothing(tmp_path: Path) -> None:
+    assert conclude(FakeRequests("sir-1"), tmp_path, shut_down=False, park=True) == (0, False)
 
 
 @pytest.mark.parametrize("command", [["false"], ["/no/such/command"]])

@@ -76,18 +76,20 @@ def _heart(told: bytes, machine: Machine) -> Heartbeat:
 
 
 def _work(told: bytes, *, settings: Settings, machine: Machine, heart: Heartbeat) -> Ending:
-    shut_down = True
+    shut_down, park = True, False
     try:
         data = user_data.decode(told)
         shut_down = data.parameters.should_shutdown
-        return asyncio.run(serve(data, settings=settings, machine=machine, heart=heart))
+        park = data.parameters.shutdown_behavior == "stop"
+        ending = asyncio.run(serve(data, settings=settings, machine=machine, heart=heart))
     except _Terminated:
-        return Ending(SIGNALLED, 0, shut_down)
+        ending = Ending(SIGNALLED, 0, shut_down)
     except (ParallelizerError, *SERVICE_ERRORS) as error:
-        return Ending(str(error), 1, shut_down)
+        ending = Ending(str(error), 1, shut_down)
     except Exception as error:
         log.exception("the worker crashed")
-        return Ending(f"the worker crashed: {error!r}", 1, shut_down)
+        ending = Ending(f"the worker crashed: {error!r}", 1, shut_down)
+    return ending._replace(park=park)
 
 
 def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:

@@ -23,11 +23,14 @@ _NOT_CANCELLED = (
 
 
 class Ending(NamedTuple):
-    """Why the worker ends, its exit code, and whether the instance is to go with it."""
+    """Why the worker ends, its exit code, and whether the instance is to go with it: for good, or
+    parked, to be started again when there is work.
+    """
 
     why: str
     code: int
     shut_down: bool
+    park: bool = False
 
 
 class _Decision(NamedTuple):
@@ -66,6 +69,12 @@ def _decide(
 ) -> _Decision:
     if not ending.shut_down:
         return _Decision("the worker ends, the instance stays", ending.code, power_off=False)
+    if ending.park:
+        # Its request stays, disabled: EC2 does not start an instance that was shut down from within,
+        # and whoever wants it again needs its request.
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
+        # (instance-stopped-by-user)
+        return _Decision("the worker ends and parks the instance", ending.code, power_off=True)
     if instance and requests and not _cancel(instance, requests, pauses):
         return _Decision(_NOT_CANCELLED, 1, power_off=False)
     what = "the worker ends and shuts the instance down"
