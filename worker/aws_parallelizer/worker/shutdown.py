@@ -70,10 +70,9 @@ def _decide(
     if not ending.shut_down:
         return _Decision("the worker ends, the instance stays", ending.code, power_off=False)
     if ending.park:
-        # Its request stays, disabled: EC2 does not start an instance that was shut down from within,
-        # and whoever wants it again needs its request.
+        # Its request stays, and EC2 makes it disabled, instance-stopped-by-user: nothing starts the
+        # instance by itself, and whoever wants it again needs its request.
         # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
-        # (instance-stopped-by-user)
         return _Decision("the worker ends and parks the instance", ending.code, power_off=True)
     if instance and requests and not _cancel(instance, requests, pauses):
         return _Decision(_NOT_CANCELLED, 1, power_off=False)
