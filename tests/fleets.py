@@ -25,6 +25,7 @@ from fakes.faults import Breakable, BreakableQueues, Faults
 from fakes.queue import FakeQueue
 from fakes.queues import FakeQueues
 from fakes.s3 import FakeS3
+from fakes.sns import FakeSns
 from fakes.ssm import FakeSsm
 from fakes.table import FakeTable
 from stacks import settings
@@ -50,6 +51,7 @@ class World:
     s3: FakeS3 = field(
         default_factory=lambda: FakeS3("parallelizer-environment", "parallelizer-input")
     )
+    sns: FakeSns = field(default_factory=FakeSns)
     mute: set[str] = field(default_factory=set)  # instances whose workers give no sign of life
 
     def __post_init__(self) -> None:
@@ -65,7 +67,7 @@ class World:
 
     @property
     def clients(self) -> dict[str, Any]:
-        return {"ec2": self.ec2, "ssm": self.ssm}
+        return {"ec2": self.ec2, "ssm": self.ssm, "sns": self.sns}
 
     @property
     def context(self) -> Context:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from aws_parallelizer.core import money
 from aws_parallelizer.core.fleet import Backoff, Intent
 from aws_parallelizer.core.job import Wish
 from chalicelib.actions import (
@@ -183,10 +184,10 @@ def _let_go(s: Situation) -> Plan:
 
 def _run_dry(s: Situation) -> Plan:
     """The budget is spent: nothing is launched again, and workers finish what they have begun."""
-    hold = f"the budget of ${s.limits.budget:,.2f} is spent"
+    hold = f"the budget of {money.dollars(s.limits.budget or 0)} is spent"
     ids = tuple(request.id for request in s.holdings.cancellable)
     return Plan(
-        sentence=f"{hold} (${s.spent:,.2f}): {_finishing(s)}",
+        sentence=f"{hold} ({money.dollars(s.spent)}): {_finishing(s)}",
         actions=_repairs(s, replay=False, cancel=ids),
         granted=tuple(wish.id for wish in s.wishes),
         hold=hold,

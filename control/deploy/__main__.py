@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.core.errors import ParallelizerError
+from deploy import prices
 from deploy.destroy import destroy
 from deploy.package import CODE, TEMPLATE, package
 from deploy.preview import preview
@@ -45,7 +46,9 @@ def _run(options: argparse.Namespace) -> int:
         case "package":
             _package(options.out)
         case "deploy":
-            _tell(deploy(options.stack, parameters=dict(options.parameters), say=say))
+            outputs = deploy(options.stack, parameters=dict(options.parameters), say=say)
+            prices.publish(outputs["LedgerTable"], say=say)
+            _tell(outputs)
         case "plan":
             preview(options.stack, job=options.job, say=say)
         case "destroy":

@@ -6,7 +6,6 @@ whoever deploys may.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from aws_parallelizer.aws import clients, prices
@@ -14,14 +13,14 @@ from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core.spending import PriceList
+from deploy.saying import Say
 
-Say = Callable[[str], None]
 
-
-def publish(table: str, *, region: str, say: Say) -> None:
+def publish(table: str, *, say: Say) -> None:
     """Read the prices with the deployer's credentials and put them in the ledger's table. Where
     they cannot be read, those of an earlier deploy stay; raises what the table raises.
     """
+    region = str(clients.session().region_name)
     try:
         client = clients.client("pricing", region=prices.PRICING_REGION, attempts=2)
         found = prices.on_demand(client, region=region)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from deploy.stack import deploy
+from local.prices import deploy_with_prices
 from local.reclaim import ReclaimFailed, reclaim
 from local.up import place_in, up
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     if options.command == "up":
         place = place_in(options.directory, port=options.port, ec2_port=options.ec2_port)
-        return up(place, deploy=deploy, say=say)
+        return up(place, deploy=deploy_with_prices, say=say)
     try:
         ends = reclaim(options.instance, notice=options.notice, directory=options.directory)
     except ReclaimFailed as error:

@@ -12,6 +12,7 @@ from aws_parallelizer.core import task
 from aws_parallelizer.core.errors import Conflict, NotFound, ParameterError
 from aws_parallelizer.core.fleet import Fleet, Instance
 from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.spending import Spending
 from aws_parallelizer.core.task import Ended, Output
 from chalicelib import answers, api
 from chalicelib.answers import Answer
@@ -67,6 +68,45 @@ def test_a_status_shows_the_fleet_and_how_long_the_rest_will_take(desk: Desk) ->
     assert (status["line"], status["rate"], status["etaSeconds"]) == ("working", 0.5, 12.0)
     [instance] = status["instances"]
     assert (instance["id"], instance["state"], instance["spot"]) == ("i-1", "running", False)
+
+
+def test_a_status_tells_what_the_job_costs_and_will_cost(desk: Desk) -> None:
+    now = desk.context.now()
+    machine = Instance(
+        id="i-1", type="c7i.large", zone="us-east-1a", state="running", launched=now, spot=True
+    )
+    spending = Spending(dollars=3.0, at=now, hourly=0.06, unpriced=("m9.huge",))
+    fleet = Fleet(job="job", observed=now, instances=(machine, machine), spending=spending)
+    desk.world.registry.put_fleet(fleet)
+    desk.make(budget=10.0)
+    desk.world.enqueue(*(f"job/{i}" for i in range(6)))
+    desk.world.work(3)
+    status = told(api.get_job(desk.context, ask(), "job"))["status"]
+    assert status["instancesByState"] == {"running": 2}
+    assert status["instancesByPool"] == [
+        {"type": "c7i.large", "zone": "us-east-1a", "spot": True, "count": 2}
+    ]
+    assert (status["spent"], status["dollarsPerHour"], status["unpriced"]) == (3, 0.06, ["m9.huge"])
+    assert (status["dollarsPerTask"], status["forecast"]) == (1.0, 6.0)
+    assert (status["budget"], status["budgetLeft"], status["inFlight"]) == (10.0, 7.0, 0)
+    assert status["spentUntil"] == now.isoformat().replace("+00:00", "Z")
+
+
+def test_a_status_says_null_for_what_is_not_known(desk: Desk) -> None:
+    status = told(api.get_job(desk.context, ask(), "job"))["status"]
+    unknown = ("spent", "spentUntil", "dollarsPerHour", "dollarsPerTask", "forecast", "budgetLeft")
+    assert [status[name] for name in unknown] == [None] * len(unknown)
+    assert (status["rate"], status["etaSeconds"], status["instancesByState"]) == (None, None, None)
+
+
+def test_a_status_measures_the_rate_on_what_ended_lately(desk: Desk) -> None:
+    desk.world.enqueue(*(f"job/{i}" for i in range(10)))
+    for _ in range(6):
+        desk.world.ec2.pass_time(30)
+        desk.world.work(1)
+    status = told(api.get_job(desk.context, ask(), "job"))["status"]
+    assert status["rate"] == pytest.approx(1 / 30)
+    assert status["etaSeconds"] == pytest.approx(4 * 30)
 
 
 def started(row: task.Task, desk: Desk) -> task.Task:

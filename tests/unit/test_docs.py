@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,10 @@ import pytest
 import typer
 
 from aws_parallelizer.cli.main import app
+from chalicelib import status
+from chalicelib.metrics import JobNumbers, job_line, run_line
+from chalicelib.refusals import Class
+from desks import Desk
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -136,3 +141,22 @@ def test_every_link_leads_to_a_file_that_is_there() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if not target.startswith("https://"):
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_documented_status_fields_are_those_that_are_told() -> None:
+    desk = Desk()
+    found = status.full(desk.context, desk.make())
+    text = (DOCS / "http-api.md").read_text()
+    rows = re.findall(r"^\| (`[a-z]\w+`(?:, `\w+`)*) \|", text, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(found)
+
+
+def test_the_documented_metrics_are_those_that_are_said() -> None:
+    refused = {kind.value: 1 for kind in Class}
+    numbers = JobNumbers(job="j", queued=1, in_flight=1, spent=1.0, refused=refused)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    lines = (job_line(numbers, stack="s", now=now), run_line(stack="s", now=now, jobs=[numbers]))
+    said = {name for line in lines for name in line} - {"_aws", "Stack", "Job"}
+    text = (DOCS / "money.md").read_text()
+    rows = re.findall(r"^\| (`[A-Z]\w+`(?:, `\w+`)*) \|", text, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == said

@@ -234,11 +234,6 @@ def test_a_budget_is_overspent_when_it_is_reached(
     assert money.overspent(Spending(dollars=spent), budget) is over
 
 
-def test_the_sentence_names_budget_and_spending() -> None:
-    said = money.spent_sentence(Spending(dollars=5.031), 5)
-    assert said == "the budget of $5.00 is spent ($5.03)"
-
-
 def test_under_a_budget_only_types_with_a_price_may_be_launched_on_demand() -> None:
     prices = {"c7i.large": 0.1}
     types = ("c7i.large", "m9.huge")

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from aws_parallelizer.aws.api import ApiError
 from aws_parallelizer.cli.connection import Connection
+from aws_parallelizer.core.money import dollars
 from aws_parallelizer.core.outcome import State
 
 EVERY_SECONDS = 1.0
@@ -69,6 +70,7 @@ def overview(document: Document) -> RenderableType:
         _progress(ended, total),
         Text(", ".join(f"{counts[state]} {state}" for state in State)),
         Text(_pace(status)),
+        *([Text(money)] if (money := _money(status)) else []),
         *_instances(status["instances"]),
         Text(doing(document), style="italic"),
     )
@@ -89,13 +91,39 @@ def doing(document: Document) -> str:
 def _pace(status: Document) -> str:
     facts = []
     if status.get("rate"):
-        facts.append(f"{status['rate']:.1f} tasks a second")
+        facts.append(_rate(status["rate"]))
     if status.get("etaSeconds"):
         facts.append(f"done in about {timedelta(seconds=round(status['etaSeconds']))}")
     queue = status.get("queue")
     if queue:
         waiting = queue["visible"] + queue["delayed"]
         facts.append(f"{waiting} messages waiting, {queue['inFlight']} in flight")
+    return ", ".join(facts)
+
+
+def _rate(rate: float) -> str:
+    for unit, seconds in (("second", 1), ("minute", 60)):
+        if rate * seconds >= 1:
+            return f"{rate * seconds:.1f} tasks a {unit}"
+    return f"{rate * 3600:.1f} tasks an hour"
+
+
+def _money(status: Document) -> str:
+    """What it costs: so far, a task, an hour, and in the end. Nothing before it is known."""
+    if status.get("spent") is None:
+        return ""
+    least = "at least " if status["unpriced"] else ""
+    facts = [f"{least}{dollars(status['spent'])} spent"]
+    if status.get("dollarsPerTask"):
+        facts.append(f"{dollars(status['dollarsPerTask'])} a task")
+    if status.get("dollarsPerHour"):
+        facts.append(f"{dollars(status['dollarsPerHour'])} an hour now")
+    if status.get("forecast") is not None and status["forecast"] != status["spent"]:
+        facts.append(f"about {dollars(status['forecast'])} when all is done")
+    if status.get("budget") is not None:
+        facts.append(f"{dollars(status['budgetLeft'])} of {dollars(status['budget'])} left")
+    if status["unpriced"]:
+        facts.append(f"no price known for {', '.join(status['unpriced'])}")
     return ", ".join(facts)
 
 

@@ -283,10 +283,5 @@ def dollars(amount: float) -> str:
     return f"${amount:.{1 - math.floor(math.log10(amount))}f}"
 
 
-def spent_sentence(spending: Spending, budget: float) -> str:
-    """Why a job is held."""
-    return f"the budget of {dollars(budget)} is spent ({dollars(spending.dollars)})"
-
-
 def _seconds(time: datetime) -> int:
     return int(time.timestamp())
