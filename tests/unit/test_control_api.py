@@ -221,6 +221,17 @@ def test_a_post_that_is_repeated_is_carried_out_once(desk: Desk) -> None:
     assert desk.world.registry.job("job").wishes == ()
 
 
+def test_two_posts_at_once_with_one_key_are_one_wish_and_one_enqueue(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.context.registry, "answer", lambda *_, **__: None)  # both come first
+    for _ in range(2):
+        api.launch(desk.context, post({"count": 2}, key="k"), "job")
+        api.enqueue(desk.context, post({}, key="k2"), "job")
+    job = desk.world.registry.job("job")
+    assert (len(job.wishes), len(job.enqueues)) == (1, 1)
+
+
 def test_an_idempotency_key_for_another_request_is_a_conflict(desk: Desk) -> None:
     api.launch(desk.context, post({"count": 2}, key="k"), "job")
     with pytest.raises(Conflict, match="Idempotency-Key"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
 from typing import cast
@@ -73,6 +74,19 @@ def test_only_the_message_with_the_bad_record_comes_again(desk: Desk) -> None:
     poison = Told("poison", "not JSON", 1, "handle of poison")
     assert ingest.ingest(desk.context, [poison, good]) == ["poison"]
     assert [one.key for one in desk.sent()] == ["job/a"]
+
+
+def test_of_a_message_with_a_good_and_a_bad_record_the_good_one_is_taken_in_once(
+    desk: Desk,
+) -> None:
+    good = json.loads(desk.told({"key": "job/a"}).body)
+    good["Records"].insert(0, {"eventName": "ObjectCreated:Put"})
+    mixed = Told("mixed", json.dumps(good), 1, "handle of mixed")
+    assert ingest.ingest(desk.context, [mixed]) == ["mixed"]
+    desk.world.work(1)
+    assert ingest.ingest(desk.context, [mixed._replace(receives=2)]) == ["mixed"]
+    assert desk.world.row("job/a").state == State.DONE
+    assert desk.sent() == []
 
 
 def test_poison_comes_again_at_once_so_that_it_does_not_keep_fleets_for_long(

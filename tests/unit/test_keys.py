@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_every_key_has_one_of_the_shards(key: str) -> None:
 
 def test_keys_of_one_job_are_spread_over_all_shards() -> None:
     assert {keys.shard(f"job/file-{i}.txt") for i in range(1000)} == set(range(keys.SHARDS))
+
+
+def test_five_thousand_writes_a_second_of_one_job_stay_below_what_a_partition_takes() -> None:
+    # DynamoDB: 1,000 a second for each partition, of the table and of an index.
+    written = Counter(keys.shard(f"scans/2026/{i:08}.tif") for i in range(5000))
+    assert max(written.values()) < 1000
 
 
 def test_only_an_empty_object_whose_key_ends_in_a_slash_is_a_directory_marker() -> None:

@@ -28,6 +28,14 @@ def test_a_message_reads_back_the_same_and_holds_no_character_that_sqs_refuses(
     assert json.loads(body)["v"] == 1
 
 
+def test_ten_of_the_largest_messages_fit_into_one_batch() -> None:
+    # SQS takes 1 MiB a batch, and took 256 KiB until 2025.
+    for letter in ("\x01", "é", "\U0001f600", "\uffff", '"'):
+        key = letter * (1024 // len(letter.encode()))
+        sent = Message(job="j" * 40, bucket="b" * 63, key=key, etag="e" * 40, size=2**50)
+        assert 10 * len(message.encode(sent).encode()) < 256 * 1024
+
+
 @pytest.mark.parametrize(
     "body", ["dir/a b.txt", "123", '"quoted"', "it's; rm -rf $(x)", "{not json"]
 )
