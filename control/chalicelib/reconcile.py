@@ -19,7 +19,7 @@ from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import Fleet, Mark, Streak
 from aws_parallelizer.core.job import Job
-from chalicelib import books, jobs, silent_enqueues
+from chalicelib import books, jobs, lost_tasks, silent_enqueues
 from chalicelib.actions import Plan
 from chalicelib.announcing import announced
 from chalicelib.context import Context
@@ -66,6 +66,7 @@ def _all_jobs(context: Context) -> None:
         readings = Readings(context, job, uploads)
         try:
             silent_enqueues.wake(context, job)
+            lost_tasks.send_aged_anew(context, job)
             if Tick(context, job, ec2, setup, readings, meter, metrics, marks).run():
                 for on_demand in (False, True):
                     name = name_of(job, stack=context.settings.stack, on_demand=on_demand)

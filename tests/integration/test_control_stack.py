@@ -36,7 +36,7 @@ def test_uploads_become_tasks_under_their_own_keys(stack: Stack) -> None:
     stack.put("odd/folder/", b"")
     stack.put("nobody/x")
     keys = {f"odd/{name}" for name in ODD}
-    until(lambda: stack.tasks("odd").keys() == keys, seconds=30, what="the uploads are tasks")
+    until(lambda: stack.tasks("odd").keys() == keys, seconds=90, what="the uploads are tasks")
     until(lambda: stack.messages("odd") == len(ODD), seconds=10, what="each has a message")
     for key in keys:
         task = stack.api.get("/jobs/odd/task", key=key)
@@ -70,6 +70,21 @@ def test_a_poison_body_blocks_no_other(stack: Stack) -> None:
     stack.client("sqs").send_message(QueueUrl=uploads, MessageBody="not JSON")
     stack.put("poison/a")
     until(lambda: stack.tasks("poison"), seconds=30, what="the upload is a task")
+
+
+def test_a_poison_body_ends_in_the_dead_letter_queue_where_it_is_counted(stack: Stack) -> None:
+    sqs, uploads = stack.client("sqs"), stack.outputs["UploadsQueue"]
+    asked = sqs.get_queue_attributes(QueueUrl=uploads, AttributeNames=["RedrivePolicy"])
+    arn = json.loads(asked["Attributes"]["RedrivePolicy"])["deadLetterTargetArn"]
+    dead = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+    sqs.send_message(QueueUrl=uploads, MessageBody="poison")
+
+    def counted() -> bool:
+        name = "ApproximateNumberOfMessages"
+        told = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=[name])
+        return int(told["Attributes"][name]) >= 1
+
+    until(counted, seconds=120, what="the poison lies in the dead-letter queue")
 
 
 def test_what_was_there_before_the_job_is_enqueued_in_the_background(stack: Stack) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
@@ -129,6 +131,24 @@ def test_defect_24_what_the_queue_lost_is_sent_anew_after_several_readings(world
     assert world.queue().counts().total == 2
     world.work(2)
     assert world.row("job/a").state == State.DONE
+
+
+def test_a_task_that_is_open_for_ten_days_is_sent_anew_though_the_queue_is_never_empty(
+    world: World,
+) -> None:
+    world.enqueue("job/lost", send=False)
+    world.enqueue("job/busy")
+    world.ec2.now += lost_tasks.AGED - timedelta(minutes=2)
+    world.enqueue("job/young")
+    world.tick()
+    assert world.queue().counts().total == 2
+
+    world.tick()
+    sent = [message.decode(body).key for body in world.queue().visible.values()]
+    assert sorted(sent) == ["job/busy", "job/busy", "job/lost", "job/young"]
+
+    world.tick(7, seconds=3600)
+    assert world.queue().counts().total == 4
 
 
 def test_a_crash_between_row_and_message_is_made_good(world: World) -> None:
