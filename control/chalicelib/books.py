@@ -62,15 +62,14 @@ def numbers(
     job: Job, before: Fleet, after: Fleet, report: Report, readings: Readings, *, now: datetime
 ) -> JobNumbers:
     """What the metrics say of the tick that led from one row to the other."""
-    states = Counter(each.state for each in after.instances)
     refused = [*report.spot.refusals, *report.on_demand.refusals]
     asked = not (job.stopped or job.deleting)
     return JobNumbers(
         job=job.name,
         queued=readings.queued if asked else None,
         in_flight=readings.in_flight if asked else None,
-        running=states["running"],
-        pending=states["pending"],
+        running=after.states.get("running", 0),
+        pending=after.states.get("pending", 0),
         launched=len(report.spot.instances) + len(report.on_demand.instances),
         refused=Counter(refusals.class_of(each).value for each in refused),
         spent=after.spending.dollars if after.spending.at else None,

@@ -4,6 +4,7 @@ what came of it go in; the row after comes out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from chalicelib.execution import Report
 from chalicelib.holdings import Holdings
 from chalicelib.trials import Verdict
 
+_STORED = 2000  # instances, and requests, in the fleet's row: DynamoDB takes 400 KB
 _RECLAIMED = Refusal("InsufficientInstanceCapacity", "EC2 takes instances back")
 _SECOND_LOOK = timedelta(seconds=60)  # apart from the first, before an instance is condemned
 
@@ -70,8 +72,9 @@ def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -
         fleet,
         observed=now,
         job_version=job_version,
-        instances=tuple(present),
-        requests=holdings.live_requests,
+        instances=tuple(present[:_STORED]),
+        requests=holdings.live_requests[:_STORED],
+        states=dict(Counter(each.state for each in present)),
         sentence=decided.sentence,
         waiting=waiting(fleet, holdings),
         draining_since=(fleet.draining_since or now) if decided.draining else None,

@@ -27,7 +27,7 @@ def brief(job: Job, fleet: Fleet | None) -> dict[str, Any]:
         "line": fleet.sentence if fleet else "waiting for the first look at its fleet",
         "observed": fleet.observed if fleet else None,
         "enqueueing": bool(job.enqueues),
-        "instanceCount": len(fleet.instances) if fleet else 0,
+        "instanceCount": sum(fleet.states.values()) if fleet else 0,
         **_spent(job, fleet),
     }
 
@@ -74,7 +74,7 @@ def _queue(context: Context, job: Job) -> dict[str, int] | None:
 
 
 def _by_state(fleet: Fleet | None) -> dict[str, int] | None:
-    return dict(Counter(each.state for each in fleet.instances)) if fleet else None
+    return dict(fleet.states) if fleet else None
 
 
 def _by_pool(fleet: Fleet | None) -> list[dict[str, Any]] | None:

@@ -143,10 +143,11 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """What the last tick saw of a job's fleet, and what the next one must remember. Written by
     reconcile alone. `observed` is when EC2 was last asked, `job_version` the job's row then.
 
-    `held` are pools ("type subnet") and parked instances that EC2 refused and that are left alone
-    for a while; `waiting` since when requests have had no instance; `suspects` instances that did
-    nothing for their money; `barren` how many launches in a row brought no worker that worked, and
-    `breaker` what follows from it.
+    `instances` and `requests` are what was there, of a huge fleet the first thousands; `states`
+    counts all instances by EC2's word for their state. `held` are pools ("type subnet") and parked
+    instances that EC2 refused and that are left alone for a while; `waiting` since when requests
+    have had no instance; `suspects` instances that did nothing for their money; `barren` how many
+    launches in a row brought no worker that worked, and `breaker` what follows from it.
 
     `told` are the events that `notify` was told of and that still hold, `untold` those that it is
     yet to be told of; `progressed` = when a task last ended, or there was none to work on.
@@ -161,6 +162,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     job_version: int = 0
     instances: tuple[Instance, ...] = ()
     requests: tuple[SpotRequest, ...] = ()
+    states: dict[str, int] = {}
     sentence: str = ""
     empty: Streak = Streak()
     lost: Streak = Streak()
