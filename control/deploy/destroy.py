@@ -40,11 +40,11 @@ def destroy(stack: str, *, force: bool = False, buckets: bool = False, say: Say 
 
 
 def _destroy(place: Place, *, force: bool, buckets: bool, say: Say) -> None:
-    switching.rest(place, say=say)
     try:
+        switching.rest(place, say=say)
         _refuse(survey.take(place), place.stack, force=force)
-    except DeployFailed:
-        switching.wake(place)
+    except Exception:
+        switching.wake(place)  # whatever it was, nothing else has been changed yet
         raise
     existing.detach(place)
     gone = sweep(place, place.intents, say=say)

@@ -122,7 +122,7 @@ def test_nothing_of_a_stack_is_left_in_any_service_and_a_second_run_says_so(
     assert again.stdout.splitlines() == ["there is nothing of stack ended in us-east-1"]
 
 
-def test_fault_74_work_that_is_left_stops_it_and_nothing_is_changed(account: Account) -> None:
+def test_work_that_is_left_stops_it_and_nothing_is_changed(account: Account) -> None:
     stack = Stack(account.endpoint, "busy", "NudgeSeconds=1")
     stack.api.put("/jobs/one", WANTED)
     stack.put("one/a.txt")
@@ -160,7 +160,7 @@ def test_fault_74_work_that_is_left_stops_it_and_nothing_is_changed(account: Acc
     assert not {each for each in account.inventory() if "busy" in each}
 
 
-def test_fault_75_of_a_stack_that_is_gone_everything_is_swept_by_its_tag(account: Account) -> None:
+def test_of_a_stack_that_is_gone_everything_is_swept_by_its_tag(account: Account) -> None:
     mine, foreign = account.launch("vanished"), account.launch("vanished-not")
     on_demand = account.launch("vanished", kind=None)
     refused = account.destroy("vanished")
@@ -174,7 +174,7 @@ def test_fault_75_of_a_stack_that_is_gone_everything_is_swept_by_its_tag(account
     assert account.server.request(foreign["SpotInstanceRequestId"])["State"] == "active"
 
 
-def test_fault_70_a_protected_instance_stops_it_even_if_it_is_forced(account: Account) -> None:
+def test_a_protected_instance_stops_it_even_if_it_is_forced(account: Account) -> None:
     kept = account.launch("kept", **{"parallelizer:protect": "yes"})
     other = account.launch("kept")
     for options in ((), ("--force",)):
@@ -189,7 +189,7 @@ def test_fault_70_a_protected_instance_stops_it_even_if_it_is_forced(account: Ac
     assert account.server.state(kept["InstanceId"]) == "terminated"
 
 
-def test_fault_76_what_comes_while_it_is_destroyed_starts_nothing_and_is_named(
+def test_what_comes_while_it_is_destroyed_starts_nothing_and_is_named(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = Stack(account.endpoint, "raced")
@@ -210,7 +210,7 @@ def test_fault_76_what_comes_while_it_is_destroyed_starts_nothing_and_is_named(
     assert "stays, for it is not empty" in kept
 
 
-def test_fault_76_what_comes_before_the_triggers_rest_stops_it_and_they_run_again(
+def test_what_comes_before_the_triggers_rest_stops_it_and_they_run_again(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = Stack(account.endpoint, "nearly")

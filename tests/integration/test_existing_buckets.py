@@ -53,7 +53,7 @@ class Bucket:
         return {name: value for name, value in found.items() if name != "ResponseMetadata"}
 
 
-def test_fault_86_others_are_told_as_before_while_the_stack_comes_and_goes(endpoint: str) -> None:
+def test_others_are_told_as_before_while_the_stack_comes_and_goes(endpoint: str) -> None:
     bucket = Bucket(endpoint, "photos-of-somebody")
     theirs = bucket.tell_others()
     stack = Stack(endpoint, "guest", f"InputBucketName={bucket.name}", "NudgeSeconds=1")
@@ -90,7 +90,7 @@ def test_a_stack_that_gets_its_own_bucket_is_told_of_the_old_one_no_more(endpoin
     assert "InputBucket=mover-inputbucket-" in moved.stdout
 
 
-def test_fault_86_an_overlap_is_refused_in_a_sentence_before_anything_is_made(
+def test_an_overlap_is_refused_in_a_sentence_before_anything_is_made(
     endpoint: str,
 ) -> None:
     bucket = Bucket(endpoint, "taken")

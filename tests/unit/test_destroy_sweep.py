@@ -148,7 +148,7 @@ def test_a_launch_without_an_answer_is_waited_for_as_long_as_ec2_may_hide_it(
     assert (stack.ec2.now - START).total_seconds() >= 300
 
 
-def test_fault_72_an_instance_that_ec2_will_not_end_is_named_with_the_reason(
+def test_an_instance_that_ec2_will_not_end_is_named_with_the_reason(
     stack: Sweeping,
 ) -> None:
     [kept] = stack.launch(kind="one-time")
@@ -157,7 +157,7 @@ def test_fault_72_an_instance_that_ec2_will_not_end_is_named_with_the_reason(
         stack.sweep()
 
 
-def test_fault_70_a_protect_tag_stops_it_before_anything_is_changed(stack: Sweeping) -> None:
+def test_a_protect_tag_stops_it_before_anything_is_changed(stack: Sweeping) -> None:
     first, _ = stack.launch(count=2)
     stack.ec2.machines[first].tags["parallelizer:protect"] = ""
     with pytest.raises(DeployFailed, match=f"nothing ends them: {first}"):
@@ -165,7 +165,7 @@ def test_fault_70_a_protect_tag_stops_it_before_anything_is_changed(stack: Sweep
     assert stack.ec2.changed == set()
 
 
-def test_fault_71_an_instance_that_does_not_go_is_named_at_the_end(stack: Sweeping) -> None:
+def test_an_instance_that_does_not_go_is_named_at_the_end(stack: Sweeping) -> None:
     [slow] = stack.launch(kind="one-time")
     stack.ec2.lingering.add(slow)
     with pytest.raises(

@@ -34,7 +34,7 @@ def entry(*events: str, prefix: str = "", suffix: str = "", **more: str) -> dict
     return {"Id": "other", "QueueArn": "arn:other", "Events": list(events), **limits, **more}
 
 
-def test_fault_86_the_entries_of_others_survive_ours_coming_and_going() -> None:
+def test_the_entries_of_others_survive_ours_coming_and_going() -> None:
     with_ours = merged(FOREIGN, OURS)
     assert {**with_ours, "QueueConfigurations": with_ours["QueueConfigurations"][:1]} == FOREIGN
     assert with_ours["QueueConfigurations"][1] == OURS
@@ -87,7 +87,7 @@ def test_another_stack_of_a_like_name_is_another() -> None:
         (entry("s3:A:*", prefix="images"), entry("s3:A:*", suffix="jpg"), True),
     ],
 )
-def test_fault_86_entries_overlap_as_s3_says(
+def test_entries_overlap_as_s3_says(
     one: dict[str, Any], other: dict[str, Any], overlap: bool
 ) -> None:
     for first, second in ((one, other), (other, one)):

@@ -29,6 +29,11 @@ def test_the_names_of_log_groups_begin_as_they_are_looked_for() -> None:
     assert all(name.startswith("/aws/lambda/${AWS::StackName}/") for name in groups)
 
 
+def test_every_parameter_of_the_stack_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
+    assert {name for name in RESOURCES["Parameters"] if f"`{name}`" not in page} == set()
+
+
 def test_every_bucket_that_the_stack_makes_may_be_one_that_is_there_and_survives_the_stack() -> (
     None
 ):
