@@ -69,7 +69,7 @@ def tables() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["parameters.md", "outcomes.md"])
+@pytest.mark.parametrize("name", ["parameters.md", "outcomes.md", "permissions.md"])
 def test_a_table_says_what_the_code_says(name: str) -> None:
     text, module = (DOCS / name).read_text(), tables()
     written = module.filled(text, module.TABLES[name]())

@@ -85,6 +85,26 @@ def test_a_role_may_make_every_call_that_its_gateways_make(
     assert made <= actions(template, role)
 
 
+@pytest.mark.parametrize(("function", "queue"), [("OnUpload", "Uploads"), ("OnStep", "Steps")])
+def test_lambda_may_read_the_queue_that_starts_a_function_in_its_roles_name(
+    template: Template, function: str, queue: str
+) -> None:
+    own = [
+        {"Fn::GetAtt": [f"{queue}Queue", "Arn"]},
+        {
+            "Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
+            "${AWS::StackName}-*"
+        },
+    ]
+    allowed = {
+        action
+        for statement in statements(template, ROLES[function])
+        if any(resource in own for resource in statement["Resource"])
+        for action in statement["Action"]
+    }
+    assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"} <= allowed
+
+
 def test_reconcile_may_tell_people_in_this_account_and_region(template: Template) -> None:
     [told] = [s for s in statements(template, "ReconcileRole") if "sns:Publish" in s["Action"]]
     assert told["Resource"] == [
