@@ -24,6 +24,7 @@ _GOING = ("shutting-down", "terminated")
 _LIVE = ("open", "active", "disabled")
 _MARKED = ("marked-for-termination", "marked-for-stop")
 _STOPPED_FROM_WITHIN = "instance-stopped-by-user"  # EC2's word, also for a shutdown command
+_CANCELLED_RUNNING = "request-canceled-and-instance-running"
 _RECLAIMED = (
     "instance-terminated-no-capacity",
     "instance-terminated-by-price",
@@ -36,7 +37,7 @@ _RECLAIMED = (
 class Holdings:
     """All instances (ended ones too), requests and intents of one job, as seen at `now`, with what
     its workers said of themselves and what EC2 said of its instances. `waiting_since` is when
-    requests were first seen without an instance.
+    requests were first seen without an instance that is shown.
     """
 
     now: datetime
@@ -91,15 +92,10 @@ class Holdings:
 
     @cached_property
     def parked(self) -> tuple[Instance, ...]:
-        """Instances that stopped themselves when there was no work, and can be started again."""
-        restful = {
-            each.instance
-            for each in self.requests
-            if each.state == "disabled" and each.status == _STOPPED_FROM_WITHIN
-        }
-        return tuple(
-            each for each in self.instances if each.state == "stopped" and each.id in restful
-        )
+        """Instances that stopped themselves when there was no work, and can be started again: those
+        that worked before. What never did would stop itself again and again.
+        """
+        return tuple(each for each in self._at_rest if self._has_worked(each))
 
     @cached_property
     def suspects(self) -> dict[str, str]:
@@ -158,7 +154,22 @@ class Holdings:
             for instance in intent.instances
         }
         named |= {each.instance for each in self.requests if each.state == "active"} - {""}
+        named |= {
+            each.instance
+            for each in self.cancelled_unseen
+            if self.now - self.waiting_since.get(each.id, self.now) < UNSEEN
+        }
         return frozenset(named - {instance.id for instance in self.instances})
+
+    @cached_property
+    def cancelled_unseen(self) -> tuple[SpotRequest, ...]:
+        """Requests that were cancelled just when EC2 launched for them: it does not show what."""
+        shown = {instance.id for instance in self.instances}
+        return tuple(
+            each
+            for each in self.requests
+            if each.status == _CANCELLED_RUNNING and each.instance and each.instance not in shown
+        )
 
     @cached_property
     def waiting(self) -> frozenset[str]:
@@ -236,8 +247,7 @@ class Holdings:
 
     def _suspicion(self, instance: Instance) -> str:
         if instance.state == "stopped":
-            live = {each.instance for each in self.live_requests}
-            return "" if instance.id in live else "stopped for good"
+            return self._suspicion_at_rest(instance)
         if instance.state not in _ALIVE:
             return ""
         if instance.launch in self._spot_launches and not instance.spot:
@@ -248,6 +258,28 @@ class Holdings:
         if beat.phase is Phase.ENDED:
             return "its worker has ended"
         return "" if self.now - beat.seen < SIGN_OF_LIFE else "silent"
+
+    def _suspicion_at_rest(self, instance: Instance) -> str:
+        if instance.id not in {each.instance for each in self.live_requests}:
+            return "stopped for good"
+        if instance in self._at_rest and not self._has_worked(instance):
+            return "never worked"
+        return ""
+
+    @cached_property
+    def _at_rest(self) -> tuple[Instance, ...]:
+        restful = {
+            each.instance
+            for each in self.requests
+            if each.state == "disabled" and each.status == _STOPPED_FROM_WITHIN
+        }
+        return tuple(
+            each for each in self.instances if each.state == "stopped" and each.id in restful
+        )
+
+    def _has_worked(self, instance: Instance) -> bool:
+        beat = self._beat_of_this_run(instance)
+        return beat is not None and beat.ready
 
     def _drains(self, instance: Instance) -> bool:
         beat = self._beat_of_this_run(instance)

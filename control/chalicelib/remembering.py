@@ -59,8 +59,9 @@ def without_stale_obstacles(fleet: Fleet, *, configuration: str) -> Fleet:
 
 
 def waiting(fleet: Fleet, holdings: Holdings) -> dict[str, datetime]:
-    """Since when requests have been without an instance."""
-    return {id_: fleet.waiting.get(id_, holdings.now) for id_ in holdings.waiting}
+    """Since when requests have been without an instance that is shown."""
+    ids = [*holdings.waiting, *(each.id for each in holdings.cancelled_unseen)]
+    return {id_: fleet.waiting.get(id_, holdings.now) for id_ in ids}
 
 
 def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -> Fleet:

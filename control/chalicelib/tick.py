@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,25 +18,20 @@ from aws_parallelizer.core.job import Job
 from chalicelib import (
     books,
     dead_letters,
-    doubt,
-    emptiness,
     lost_tasks,
-    pace,
     planning,
     remembering,
-    templates,
     trials,
     untold_objects,
 )
 from chalicelib.actions import Plan
 from chalicelib.announcing import announced
+from chalicelib.assessing import Assessor
 from chalicelib.context import Context
 from chalicelib.execution import Executor, Report
 from chalicelib.holdings import UNSEEN, Holdings
 from chalicelib.metering import Meter
 from chalicelib.metrics import Log
-from chalicelib.observing import Sight, look
-from chalicelib.planning import START_SECONDS_PER_TASK, Limits, Situation
 from chalicelib.readings import Readings
 
 log = logging.getLogger(__name__)
@@ -83,24 +79,21 @@ class Tick:
     def preview(self) -> Plan:
         """What `run` would do now. Reads, and changes nothing."""
         fleet = self.context.registry.fleet(self.job.name) or self._unseen
-        sight = look(self.ec2, self.job, stack=self.context.settings.stack)
-        holdings = self._holdings(fleet, sight)
-        _, decided = self._decide(fleet, holdings, sight)
-        return decided
+        return planning.plan(self._assessor.assess(fleet).situation)
 
     def _round(self, fleet: Fleet) -> tuple[Fleet, Plan, Report]:
-        sight = look(self.ec2, self.job, stack=self.context.settings.stack)
-        holdings = self._holdings(fleet, sight)
-        fleet, decided = self._decide(fleet, holdings, sight)
-        if self._proven(fleet.empty) and untold_objects.look(self.context, self.job):
+        found = self._assessor.assess(fleet)
+        fleet, situation = found.fleet, found.situation
+        if situation.empty and untold_objects.look(self.context, self.job):
             fleet = msgspec.structs.replace(fleet, empty=Streak())
-            decided = planning.plan(self._situation(fleet, holdings, sight))
-        if self._proven(fleet.lost):
+            situation = dataclasses.replace(situation, empty=False)
+        decided = planning.plan(situation)
+        if self._assessor.proven(fleet.lost):
             lost_tasks.send_anew(self.context, self.job)
         fleet = self.context.registry.put_fleet(
-            remembering.seen(fleet, holdings, decided, job_version=self.job.version)
+            remembering.seen(fleet, found.holdings, decided, job_version=self.job.version)
         )
-        self._close_trials(holdings)
+        self._close_trials(found.holdings)
         self._tell_workers(decided)
         executor = Executor(
             self.context,
@@ -114,42 +107,26 @@ class Tick:
         report = executor.carry_out(decided)
         return self._after(fleet, decided, report), decided, report
 
-    def _decide(self, fleet: Fleet, holdings: Holdings, sight: Sight) -> tuple[Fleet, Plan]:
-        """The row with this tick's readings, and the plan that follows from it."""
-        fleet = self._with_books(fleet, holdings)
-        fleet = self._with_trials(self._with_readings(fleet, holdings), holdings)
-        fleet = remembering.without_stale_obstacles(
-            fleet, configuration=self._configuration if fleet.backoff.configuration else ""
-        )
-        return fleet, planning.plan(self._situation(fleet, holdings, sight))
-
     @cached_property
     def _now(self) -> datetime:
         return self.context.now()
 
+    @cached_property
+    def _assessor(self) -> Assessor:
+        return Assessor(
+            self.context,
+            self.job,
+            self.ec2,
+            self.setup,
+            self.readings,
+            self.meter,
+            self.marks,
+            self._now,
+        )
+
     @property
     def _unseen(self) -> Fleet:
         return Fleet(job=self.job.name, observed=self._now)
-
-    @property
-    def _ended(self) -> bool:
-        return self.job.stopped or self.job.deleting
-
-    @cached_property
-    def _configuration(self) -> str:
-        return templates.fingerprint(self.context, self.job)
-
-    def _holdings(self, fleet: Fleet, sight: Sight) -> Holdings:
-        ids = {each.id for each in sight.instances}
-        return Holdings(
-            now=self._now,
-            instances=sight.instances,
-            requests=sight.requests,
-            intents=tuple(self.context.registry.intents(self.job.name)),
-            beats=tuple(self.context.registry.beats(self.job.name)),
-            marks=tuple(mark for mark in self.marks if mark.instance in ids),
-            waiting_since=fleet.waiting,
-        )
 
     def _drain_dead_letters(self) -> None:
         if not self.job.dead_letter_url or self.job.deleting:
@@ -165,7 +142,7 @@ class Tick:
 
     def _asleep(self, fleet: Fleet) -> bool:
         """Whether all was seen to be over, and nothing has happened since."""
-        proven = self._proven(fleet.empty, at=fleet.observed)
+        proven = self._assessor.proven(fleet.empty, at=fleet.observed)
         over = self.job.stopped or (proven and self.readings.demand == 0)
         return (
             over
@@ -179,99 +156,9 @@ class Tick:
             )
         )
 
-    def _proven(self, streak: Streak, *, at: datetime | None = None) -> bool:
-        """Whether the readings up to then (now, unless told) proved it."""
-        settings = self.context.settings
-        return emptiness.is_proof(
-            streak,
-            readings=settings.empty_readings,
-            seconds=settings.empty_span_seconds,
-            now=at or self._now,
-        )
-
-    def _with_readings(self, fleet: Fleet, holdings: Holdings) -> Fleet:
-        """The streaks with this tick's reading."""
-        suspects = remembering.suspected(fleet, holdings)
-        if self._ended:
-            return msgspec.structs.replace(fleet, empty=Streak(), lost=Streak(), suspects=suspects)
-        reading = self.readings.take(holdings)
-        seconds = fleet.seconds_per_task
-        if reading.messages:
-            seconds = pace.measured(self.context, self.job, known=seconds, now=self._now)
-        return msgspec.structs.replace(
-            fleet,
-            empty=emptiness.after(fleet.empty, said=reading.empty, now=self._now),
-            lost=emptiness.after(fleet.lost, said=reading.lost, now=self._now),
-            contradicted=emptiness.after(
-                fleet.contradicted, said=reading.contradicted, now=self._now
-            ),
-            suspects=suspects,
-            seconds_per_task=seconds,
-        )
-
-    def _with_books(self, fleet: Fleet, holdings: Holdings) -> Fleet:
-        """What it cost so far, and when it last got on."""
-        spending = self.meter.count(fleet.spending, holdings.instances, job=self.job)
-        counted = msgspec.structs.replace(fleet, spending=spending)
-        return books.with_progress(self.context, self.job, counted, self.readings, now=self._now)
-
-    def _with_trials(self, fleet: Fleet, holdings: Holdings) -> Fleet:
-        if self._ended:
-            return fleet  # its instances were ended before they could show what they are worth
-        told = trials.verdicts(holdings)
-        asked = fleet.breaker.configuration or any(verdict.barren for verdict in told)
-        return remembering.judged(
-            fleet, told, configuration=self._configuration if asked else "", now=self._now
-        )
-
     def _close_trials(self, holdings: Holdings) -> None:
         for verdict in trials.verdicts(holdings):
             self.context.registry.put_intent(msgspec.structs.replace(verdict.intent, judged=True))
-
-    def _situation(self, fleet: Fleet, holdings: Holdings, sight: Sight) -> Situation:
-        demand, trouble = self._demand(fleet, holdings)
-        return Situation(
-            holdings=holdings,
-            limits=self._limits(fleet, demand),
-            demand=demand,
-            trouble=trouble,
-            stopped=self.job.stopped,
-            deleting=self.job.deleting,
-            paused=self.job.paused,
-            empty=self._proven(fleet.empty),
-            stays=not self.job.parameters.should_shutdown,
-            draining_since=fleet.draining_since,
-            grace_seconds=self.context.settings.drain_seconds,
-            wishes=self.job.wishes,
-            backoff=fleet.backoff,
-            on_demand_backoff=fleet.on_demand_backoff,
-            breaker=fleet.breaker,
-            held=fleet.held,
-            condemned=remembering.condemned(fleet, now=self._now),
-            untagged=sight.untagged,
-            spent=fleet.spending.dollars,
-        )
-
-    def _demand(self, fleet: Fleet, holdings: Holdings) -> tuple[int | None, str]:
-        """What to plan for, and what people are told of it where that is not what SQS says."""
-        counted = None if self._ended else self.readings.demand
-        if not counted:
-            return counted, "" if self._ended else self.readings.trouble
-        contradicted = self._proven(fleet.contradicted)
-        demand = doubt.believed(counted, holdings.intents, contradicted=contradicted, now=self._now)
-        return demand, doubt.sentence(counted) if contradicted else ""
-
-    def _limits(self, fleet: Fleet, demand: int | None) -> Limits:
-        parameters = self.job.parameters
-        minutes = parameters.on_demand_after
-        return Limits(
-            max_instances=parameters.max_instances,
-            drain_seconds=parameters.drain_seconds,
-            slots=templates.slots(self.job, self.setup) if demand else 1,
-            seconds_per_task=fleet.seconds_per_task or START_SECONDS_PER_TASK,
-            budget=parameters.budget,
-            on_demand_after=timedelta(minutes=minutes) if minutes else None,
-        )
 
     def _tell_workers(self, decided: Plan) -> None:
         """Workers read in the job's row whether they may take tasks."""
@@ -290,11 +177,11 @@ class Tick:
         changed = remembering.carried_out(
             fleet,
             report,
-            configuration=self._configuration if refused else "",
+            configuration=self._assessor.configuration if refused else "",
             now=self._now,
         )
         facts = books.facts(
-            self.job, changed, decided, self.readings, empty=self._proven(fleet.empty)
+            self.job, changed, decided, self.readings, empty=self._assessor.proven(fleet.empty)
         )
         changed = announced(self.context, self.job, changed, facts)
         return self.context.registry.put_fleet(changed) if changed != fleet else fleet

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from aws_parallelizer.core.fleet import Backoff
+from aws_parallelizer.core.fleet import Backoff, Beat, Phase
 from aws_parallelizer.core.job import Wish
-from chalicelib.actions import Launch, Start
+from chalicelib.actions import CancelRequests, Launch, Start
 from chalicelib.planning import plan
-from situations import LIMITS, NOW, instance, intent, launched, parked, situation
+from situations import LIMITS, NOW, beat, instance, intent, launched, parked, situation
 
 SOON = NOW + timedelta(minutes=5)
 STARVED = Backoff(
@@ -36,6 +36,7 @@ def test_parked_instances_are_started_before_new_ones_are_launched() -> None:
     there = {
         "instances": tuple(one for one, _ in pairs),
         "requests": tuple(one for _, one in pairs),
+        "beats": (beat(0, phase=Phase.ENDED), beat(1, phase=Phase.ENDED)),
     }
 
     few = plan(situation(demand=2, **there))
@@ -49,13 +50,34 @@ def test_parked_instances_are_started_before_new_ones_are_launched() -> None:
 @pytest.mark.parametrize("name", ["i-0", "c7i.large subnet-a"])
 def test_a_parked_instance_that_ec2_would_not_start_gives_way_to_a_launch(name: str) -> None:
     stopped, disabled = parked(0)
-    there = {"instances": (stopped,), "requests": (disabled,), "demand": 2}
+    there = {
+        "instances": (stopped,),
+        "requests": (disabled,),
+        "beats": (beat(0),),
+        "demand": 2,
+    }
 
     held = plan(situation(held={name: Backoff(failures=1, until=SOON)}, **there))
     past = plan(situation(held={name: Backoff(failures=1, until=NOW)}, **there))
 
     assert held.actions == (Launch(count=1),)
     assert past.actions == (Start(ids=("i-0",)),)
+
+
+@pytest.mark.parametrize(
+    "said", [(), (beat(0, phase=Phase.ENDED, ready=False),), (beat(0, ago=9999),)]
+)
+def test_a_parked_instance_that_never_worked_is_not_started_again_and_goes(
+    said: tuple[Beat, ...],
+) -> None:
+    stopped, disabled = parked(0)
+    there = {"instances": (stopped,), "requests": (disabled,), "beats": said, "demand": 2}
+
+    first = plan(situation(**there))
+    second = plan(situation(condemned=frozenset({"i-0"}), **there))
+
+    assert first.actions == (Launch(count=1),)
+    assert second.actions == (CancelRequests(ids=("sir-0",)), Launch(count=1))
 
 
 def test_an_instance_that_ec2_stopped_is_left_to_ec2() -> None:
@@ -76,7 +98,15 @@ def test_an_instance_that_ec2_stopped_is_left_to_ec2() -> None:
 def test_parked_instances_are_started_though_spot_has_no_capacity() -> None:
     stopped, disabled = parked(0)
 
-    decided = plan(situation(demand=2, instances=(stopped,), requests=(disabled,), backoff=STARVED))
+    decided = plan(
+        situation(
+            demand=2,
+            instances=(stopped,),
+            requests=(disabled,),
+            beats=(beat(0),),
+            backoff=STARVED,
+        )
+    )
 
     assert decided.actions == (Start(ids=("i-0",)),)
 

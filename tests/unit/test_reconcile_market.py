@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aws_parallelizer.core.fleet import TAG_PROTECT, Mark
+from aws_parallelizer.core.fleet import TAG_PROTECT, Mark, Phase
 from fakes.ec2.market import Market
 from fleets import World
 
@@ -189,6 +189,30 @@ def test_a_parked_instance_that_cannot_be_started_is_replaced_by_a_launch(
 
     assert len(world.ec2.running) == 1
     assert len(world.ec2.made("start_instances")) == 1
+
+
+def test_a_broken_environment_parks_no_instance_that_is_started_for_ever(world: World) -> None:
+    world.add_job(spot_type="persistent", shutdown_behavior="stop")
+    world.enqueue("job/1", "job/2")
+    for _ in range(60):
+        world.tick()
+        for id_ in world.ec2.running:
+            world.beat(id_, phase=Phase.ENDED, ready=False, why="no run.sh")
+            world.ec2.shut_down(id_, behavior="stop")
+
+    assert world.ec2.made("start_instances") == []
+    assert len(world.ec2.machines) <= 6
+    assert "no run.sh" in world.fleet().sentence
+    assert [each for each in world.ec2.machines.values() if each.state == "stopped"] == []
+
+
+def test_what_is_bought_on_demand_ends_when_it_is_shut_down(world: World) -> None:
+    starving(world, 23, spot_type="persistent", shutdown_behavior="stop")
+
+    [name] = [each for each in world.ec2.templates if each.endswith("/on-demand")]
+
+    data = world.ec2.templates[name][0][1]
+    assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
 
 
 def test_a_parked_instance_goes_with_its_request_when_the_job_is_over(world: World) -> None:

@@ -60,7 +60,10 @@ def launch_data(
         ],
         "IamInstanceProfile": {"Arn": site.profile_arn},
         "SecurityGroupIds": list(site.groups),
-        "InstanceInitiatedShutdownBehavior": parameters.shutdown_behavior,
+        # Only instances of persistent requests are started again; others would stay stopped.
+        "InstanceInitiatedShutdownBehavior": (
+            "terminate" if on_demand else parameters.shutdown_behavior
+        ),
         "TagSpecifications": [{"ResourceType": kind, "Tags": list(site.tags)} for kind in kinds],
     }
     return {**data, "KeyName": parameters.key_pair} if parameters.key_pair else data
