@@ -13,11 +13,6 @@ FILES = Upload(6)
 EXTREMES = (Spot.ONE_TIME, Spot.STOPPING)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Holdings.unseen counts the instances of active requests alone: one that was relaunched "
-    "just before its request was cancelled, and is not shown yet, is forgotten with its job",
-)
 def test_an_instance_relaunched_just_before_its_job_is_deleted_is_not_forgotten() -> None:
     setting = Setting(spot=Spot.STOPPING, slots=1, most=1, lag_seconds=90)
     Story(setting).tell([FILES, Tick(), Vanish(0), Ask(Order.DELETE), Wait(30)])
