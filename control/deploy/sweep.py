@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from aws_parallelizer.core.fleet import Instance, Intent
+from aws_parallelizer.core.fleet import Instance, Intent, SpotRequest
 from chalicelib.holdings import UNSEEN, Holdings
 from deploy import survey
 from deploy.saying import DeployFailed, Say
@@ -34,13 +34,13 @@ def sweep(
     DeployFailed.
     """
     launches, deadline = tuple(intents), now() + _PATIENCE
-    touched: set[str] = set()
+    touched: dict[str, datetime] = {}  # each with the moment of the first call
     told = ""
     while True:
         holdings = survey.holdings(place, launches, now=now())
         check_protected(holdings.standing)
-        touched |= _act(place, holdings)
-        line = _remaining(holdings)
+        touched = {**dict.fromkeys(_act(place, holdings), holdings.now), **touched}
+        line = _remaining(holdings, touched)
         if not line:
             return len(touched)
         if line != told:
@@ -81,13 +81,14 @@ def _accepted(
         raise DeployFailed(f"EC2 would not {verb} {reasons}. Put that right, and try again")
 
 
-def _remaining(holdings: Holdings) -> str:
+def _remaining(holdings: Holdings, touched: Mapping[str, datetime]) -> str:
     """What is not gone yet, empty for nothing. A launch that nobody has seen for so long that EC2
     must show it is no more.
     """
     going = [*holdings.standing, *holdings.ending]
     requests = holdings.live_requests
-    unseen = [each for each in holdings.intents if _may_come(each, holdings)]
+    hidden = [each for each in holdings.requests if _hides(each, holdings, touched)]
+    unseen = [*hidden, *(each for each in holdings.intents if _may_come(each, holdings))]
     parts = [
         f"{len(going)} instances ({' '.join(sorted(each.id for each in going)[:5])})"
         if going
@@ -96,6 +97,14 @@ def _remaining(holdings: Holdings) -> str:
         f"{len(unseen)} launches that EC2 may not show yet" if unseen else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _hides(request: SpotRequest, holdings: Holdings, touched: Mapping[str, datetime]) -> bool:
+    """Whether the request that was cancelled here names an instance so new that EC2 may not show it
+    yet.
+    """
+    recent = request.id in touched and holdings.now - touched[request.id] < UNSEEN
+    return recent and request.instance not in {"", *(each.id for each in holdings.instances)}
 
 
 def _may_come(intent: Intent, holdings: Holdings) -> bool:

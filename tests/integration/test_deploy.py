@@ -71,7 +71,10 @@ def test_deployed_again_nothing_changes_and_that_is_said(stack: Stack) -> None:
 
 
 def test_the_role_for_spot_instances_is_made_once(stack: Stack) -> None:
-    assert "made the role AWSServiceRoleForEC2Spot" in stack.said
+    iam = stack.client("iam")
+    for role in iam.list_roles(PathPrefix="/aws-service-role/")["Roles"]:
+        iam.delete_role(RoleName=role["RoleName"])
+    assert "made the role AWSServiceRoleForEC2Spot" in run_deploy(stack.endpoint, STACK).stdout
     assert "AWSServiceRoleForEC2Spot" not in run_deploy(stack.endpoint, STACK).stdout
 
 

@@ -140,6 +140,20 @@ def test_a_launch_that_ec2_does_not_show_yet_is_waited_for(stack: Sweeping) -> N
     assert stack.ec2.running == []
 
 
+def test_an_instance_relaunched_just_before_its_request_is_cancelled_is_waited_for(
+    stack: Sweeping,
+) -> None:
+    [first] = stack.launch()
+    stack.ec2.shows_after = timedelta(seconds=90)
+    stack.ec2.end(first)
+    stack.ec2.pass_time(40)
+    [second] = stack.ec2.running
+    assert second != first
+    stack.sweep()
+    stack.ec2.pass_time(3600)
+    assert stack.ec2.running == []
+
+
 def test_a_launch_without_an_answer_is_waited_for_as_long_as_ec2_may_hide_it(
     stack: Sweeping,
 ) -> None:
