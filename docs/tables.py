@@ -38,8 +38,9 @@ WHY = {
     "ReconcileRole": {
         "Logs": "write its logs",
         "Ledger": "jobs, tasks, fleets, launches, marks, its lease; rows are purged with their job",
-        "QueuesOfJobsAndSteps": "count and send anew, drain dead letters, remove a deleted job's "
-        "queues; Lambda reads the steps queue in its name",
+        "QueuesOfJobs": "count and send anew, drain dead letters, remove a deleted job's queues",
+        "Steps": "begin work that goes on in the background; Lambda reads the queue in its name",
+        "CountUploads": "no job is over while uploads wait",
         "WhatIsThere": "list what is to be enqueued, look for the environment",
         "SeeTheFleet": "EC2 lets nobody narrow what may be described",
         "LaunchTagged": "launch only what bears the stack's tag from its first moment",
@@ -61,7 +62,6 @@ WHY = {
     "WorkerRole": {
         "Ledger": "read and write tasks, say that it lives",
         "QueuesOfJobs": "lease messages, renew, delete",
-        "NotTheStacksOwnQueues": "they begin with the stack's name too",
         "TellMissingFromForbidden": "without it S3 answers 403 for what is not there",
         "Inputs": "read inputs and the environment",
         "Outputs": "write outputs and logs, and read back what it wrote",

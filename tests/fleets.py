@@ -84,13 +84,13 @@ class World:
 
     def add_job(self, name: str = "job", **parameters: Any) -> Job:
         given = Parameters(environment_zip="e.zip", analysis_program="run.sh", **parameters)
-        url = f"https://sqs.us-east-1.amazonaws.com/000000000000/parallelizer-{name}"
+        url = f"https://sqs.us-east-1.amazonaws.com/000000000000/parallelizer_{name}"
         job = Job(
             name=name,
             parameters=settle(given, job=name, stack=self.settings.defaults),
             created=self.ec2.now,
             queue_url=url,
-            dead_letter_url=f"{url}-dead",
+            dead_letter_url=f"{url}_dead",
             own_queue=True,
         )
         return self.registry.add_job(job)

@@ -109,9 +109,10 @@ def _check_queue(context: Context, url: str, jobs: list[Job]) -> None:
 
 
 def _make_queues(context: Context, name: str, settled: Parameters) -> _Queues:
-    base = f"{context.settings.stack}-{name}"
+    # No stack's or job's name has an underscore: no two jobs share a queue's name.
+    base = f"{context.settings.stack}_{name}"
     retention = {"MessageRetentionPeriod": str(_RETENTION_SECONDS)}
-    dead = context.queues.make(f"{base}-dead", retention)
+    dead = context.queues.make(f"{base}_dead", retention)
     redrive = {
         "deadLetterTargetArn": context.queues.arn(dead),
         "maxReceiveCount": settled.max_attempts + _RECEIVES_BESIDE_ATTEMPTS,

@@ -57,7 +57,7 @@ def strangers(place: Place) -> list[str]:
     """Lines about queues that may be a job's of this stack, but that no ledger names as one's."""
     if place.found is not None:
         return []  # the ledger was there and named all
-    names = [url.rpartition("/")[2] for url in place.queues.beginning_with(f"{place.stack}-")]
+    names = [url.rpartition("/")[2] for url in place.queues.beginning_with(f"{place.stack}_")]
     if not names:
         return []
     why = "stay, for the ledger that would say whose they are is gone"

@@ -9,7 +9,7 @@ from aws_parallelizer.core.errors import ParallelizerError
 
 Say = Callable[[str], None]
 
-# A job's dead-letter queue is `<stack>-<job>-dead`: SQS takes 80 characters, a job's name has 40.
+# A job's dead-letter queue is `<stack>_<job>_dead`: SQS takes 80 characters, a job's name has 40.
 _STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,33}")
 _POLL_SECONDS = 2.0
 _FIRST_POLL_SECONDS = 0.2

@@ -45,7 +45,7 @@ def test_a_job_is_told_with_its_parameters_and_all_of_its_status(desk: Desk) -> 
     document = told(api.get_job(desk.context, ask(), "job"))
     assert document["job"] == "job"
     assert document["parameters"]["inputPrefix"] == "job/"
-    assert document["parameters"]["queueURL"].endswith("/parallelizer-job")
+    assert document["parameters"]["queueURL"].endswith("/parallelizer_job")
     status = document["status"]
     assert status["state"] == "active"
     assert status["counts"] == {"queued": 2, "running": 0, "done": 0, "failed": 0, "skipped": 0}

@@ -38,11 +38,11 @@ def test_a_new_job_gets_its_queue_with_a_dead_letter_queue_behind_it(desk: Desk)
     assert stored.created
     assert stored.job.parameters.queue_url == stored.job.queue_url
     attributes = desk.world.queues.attributes[stored.job.queue_url]
-    assert stored.job.queue_url.endswith("/parallelizer-job")
+    assert stored.job.queue_url.endswith("/parallelizer_job")
     assert attributes["VisibilityTimeout"] == "60"
     assert attributes["MessageRetentionPeriod"] == "1209600"
     redrive = json.loads(attributes["RedrivePolicy"])
-    assert redrive["deadLetterTargetArn"].endswith(":parallelizer-job-dead")
+    assert redrive["deadLetterTargetArn"].endswith(":parallelizer_job_dead")
     assert redrive["maxReceiveCount"] == 25
     assert nudges(desk) == 1
 
@@ -217,3 +217,11 @@ def test_a_job_that_is_being_deleted_is_neither_paused_nor_resumed(desk: Desk) -
     for change in (jobs.pause, jobs.resume):
         with pytest.raises(Conflict, match="being deleted"):
             change(desk.context, "job")
+
+
+def test_no_two_jobs_of_any_stacks_share_a_queue(desk: Desk) -> None:
+    """A job may be named as another's dead-letter queue, a stack as another stack's job."""
+    stored = [put(desk, name).job for name in ("a", "a-dead", "b-a")]
+    urls = [url for job in stored for url in (job.queue_url, job.dead_letter_url)]
+
+    assert len(set(urls)) == len(urls)

@@ -93,7 +93,7 @@ def test_lambda_may_read_the_queue_that_starts_a_function_in_its_roles_name(
         {"Fn::GetAtt": [f"{queue}Queue", "Arn"]},
         {
             "Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
-            "${AWS::StackName}-*"
+            "${AWS::StackName}_*"
         },
     ]
     allowed = {
