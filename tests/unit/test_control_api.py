@@ -76,7 +76,13 @@ def test_a_status_tells_what_the_job_costs_and_will_cost(desk: Desk) -> None:
         id="i-1", type="c7i.large", zone="us-east-1a", state="running", launched=now, spot=True
     )
     spending = Spending(dollars=3.0, at=now, hourly=0.06, unpriced=("m9.huge",))
-    fleet = Fleet(job="job", observed=now, instances=(machine, machine), spending=spending)
+    fleet = Fleet(
+        job="job",
+        observed=now,
+        instances=(machine, machine),
+        states={"running": 2},
+        spending=spending,
+    )
     desk.world.registry.put_fleet(fleet)
     desk.make(budget=10.0)
     desk.world.enqueue(*(f"job/{i}" for i in range(6)))
