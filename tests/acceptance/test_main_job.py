@@ -70,6 +70,10 @@ def test_300_files_with_odd_keys_come_out_byte_for_byte_and_nothing_is_left_runn
     persistent = cloud.requests("main")
     assert persistent
     assert {request["State"] for request in persistent} <= {"cancelled", "closed"}
+    status = cloud.job("main")["status"]
+    assert status["spent"] > 0
+    assert status["dollarsPerTask"] > 0
+    assert (status["forecast"], status["unpriced"]) == (status["spent"], [])
 
 
 def test_a_worker_killed_in_mid_task_loses_nothing(cloud: Cloud) -> None:

@@ -16,6 +16,7 @@ SECTIONS = (
     "Ending",
     "API and deployment",
     "Ledger",
+    "Money",
 )
 
 

@@ -112,6 +112,12 @@ def test_an_instance_is_billed_to_its_end_where_ec2_says_when_that_was(state: st
     assert ended.hourly == 0
 
 
+def test_an_end_that_lies_ahead_of_our_clock_is_billed_up_to_now() -> None:
+    spending = look(Spending(), 300, machine())
+    ahead = look(spending, 360, machine(state="terminated", ended=400))
+    assert ahead.dollars == pytest.approx(0.036)
+
+
 @pytest.mark.parametrize("state", ["shutting-down", "terminated", "stopping", "stopped"])
 def test_an_end_that_nobody_saw_is_put_as_late_as_it_can_be(state: str) -> None:
     spending = look(Spending(), 300, machine())
