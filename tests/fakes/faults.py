@@ -38,12 +38,14 @@ class Fault(StrEnum):
 class Faults:
     """Plans by the call's number (from 1, over all clients), or by the operation's name.
 
-    `at` holds faults, or things to do just before the call. `refusals` (HTTP status and code) last
+    `at` holds faults, or things to do just before the call, by number; `first` by the operation's
+    name, for its next call. `refusals` (HTTP status and code) last
     until they are taken out; of `lost_answers` and `crashes` (before the call) each is for one.
     """
 
     log: list[str] = field(default_factory=list)
     at: dict[int, Fault | Callable[[], None]] = field(default_factory=dict)
+    first: dict[str, Fault | Callable[[], None]] = field(default_factory=dict)
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
     lost_answers: list[str] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
@@ -58,7 +60,7 @@ class Faults:
         """
         self._die_again(operation)
         self.log.append(operation)
-        fault = self.at.pop(len(self.log), None)
+        fault = self.at.pop(len(self.log), None) or self.first.pop(operation, None)
         if callable(fault):
             fault()
             fault = None
@@ -91,13 +93,23 @@ class Faults:
         finally:
             self._alive.pop()
 
-    def next(self, calls: int, fault: Fault | Callable[[], None]) -> None:
-        """Have it happen at the call that comes so many calls from now, 1 = the next one."""
-        self.at[len(self.log) + calls] = fault
+    def next(self, call: int | str, fault: Fault | Callable[[], None]) -> None:
+        """Have it happen at the call that comes so many calls from now, 1 = the next one, or at the
+        next call of this name.
+        """
+        if isinstance(call, str):
+            self.first[call] = fault
+        else:
+            self.at[len(self.log) + call] = fault
+
+    def unplan(self) -> None:
+        """What was planned for single calls and has not happened does not happen."""
+        self.at.clear()
+        self.first.clear()
 
     def cease(self) -> None:
         """From now on every call comes about."""
-        self.at.clear()
+        self.unplan()
         self.refusals.clear()
         self.lost_answers.clear()
         self.crashes.clear()

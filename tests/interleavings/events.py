@@ -52,9 +52,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class BrokenTick:
-    """The so-and-so-manyeth call of a tick breaks."""
+    """A call of a tick breaks: the so-and-so-manyeth, or the first of a name."""
 
-    call: int
+    call: int | str
     fault: Fault
     after: int = 60
 
@@ -68,7 +68,7 @@ class BrokenTick:
 class CrossedTick:
     """Just before a call of a tick, something else happens: another tick, too."""
 
-    call: int
+    call: int | str
     event: Event
     after: int = 60
 
@@ -83,9 +83,12 @@ class OtherTick:
     """A second reconcile, for a `CrossedTick`."""
 
     def befall(self, story: Story) -> None:
-        planned = dict(story.world.faults.at)
+        faults = story.world.faults
+        at, first = dict(faults.at), dict(faults.first)
+        faults.unplan()
         story.tick()
-        story.world.faults.at.update(planned)
+        faults.at.update(at)
+        faults.first.update(first)
 
 
 @dataclass(frozen=True)

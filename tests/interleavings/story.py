@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 from unittest import mock
 
+from aws_parallelizer.aws import ledger
 from aws_parallelizer.aws.clients import CALL_FAILED
+from aws_parallelizer.core.errors import ParallelizerError
 from aws_parallelizer.core.fleet import TAG_PROTECT
 from aws_parallelizer.core.outcome import OPEN
-from chalicelib import reconcile
+from chalicelib import enqueueing, reconcile, triggers
 from fakes.ec2 import Crash, Machine
 from fleets import World
 from interleavings.witness import Broken, Witness
@@ -24,7 +29,8 @@ JOB = "job"
 POOLS = (("c7i.large", "subnet-a"), ("c7i.large", "subnet-b"))
 STEP_SECONDS = 30  # between two looks of the workers
 TICK_SECONDS = 60
-LONGEST = timedelta(hours=8)  # every back-off there is, one after another
+STEP_LEASE_SECONDS = 300
+LONGEST = timedelta(hours=24)  # every back-off there is, one after another
 
 
 class Spot(StrEnum):
@@ -42,7 +48,9 @@ class Setting:
     spot: Spot = Spot.ONE_TIME
     slots: int = 2
     most: int = 4
+    drain_seconds: int = 10
     idle_seconds: int = 120
+    task_seconds: int = 50
     lag_seconds: int = 0
     slow_seconds: int = 0
     max_price: float | None = None
@@ -66,6 +74,7 @@ class Story:
     def __post_init__(self) -> None:
         setting, ec2 = self.setting, self.world.ec2
         spot_type, behavior = setting.spot.split()
+        self.world.s3.objects[self.world.settings.input_bucket] = {}
         ec2.shows_after = ec2.requests_show_after = timedelta(seconds=setting.lag_seconds)
         ec2.boots_after = ec2.stops_after = timedelta(seconds=setting.slow_seconds)
         ec2.ends_after = timedelta(seconds=setting.slow_seconds)
@@ -75,6 +84,7 @@ class Story:
             shutdown_behavior=behavior,
             num_threads=setting.slots,
             max_instances=setting.most,
+            drain_seconds=setting.drain_seconds,
             idle_timeout=setting.idle_seconds,
             instance_type=("c7i.large",),
             max_price=setting.max_price,
@@ -84,6 +94,7 @@ class Story:
             self.world,
             JOB,
             slots=setting.slots,
+            span=timedelta(seconds=setting.task_seconds),
             idle=timedelta(seconds=setting.idle_seconds),
             behavior=behavior,
         )
@@ -92,8 +103,11 @@ class Story:
 
     def tell(self, events: Iterable[Event]) -> None:
         """Let it happen, then be calm; raises Broken."""
+        # Names and the order of calls are as deterministic as all else.
         named = mock.patch.object(uuid, "uuid4", side_effect=map(_uuid, itertools.count(1)))
-        with named:  # names as deterministic as all else
+        reading = mock.patch.object(ledger, "ThreadPoolExecutor", _OneByOne)
+        taking_in = mock.patch.object(enqueueing, "ThreadPoolExecutor", _OneByOne)
+        with named, reading, taking_in:
             for event in events:
                 event.befall(self)
                 self.witness.look()
@@ -105,18 +119,37 @@ class Story:
         while seconds > 0:
             self.world.ec2.pass_time(min(seconds, STEP_SECONDS))
             self.workers.step(self.witness.own())
+            self.serve()
             self.witness.look()
             seconds -= STEP_SECONDS
 
     def tick(self) -> None:
         """Reconcile runs; it may be killed on its way."""
+        self._run(lambda: reconcile.run(self.world.context))
+        self.world.faults.unplan()
+
+    def serve(self) -> None:
+        """The steps that are due are carried out; one that fails comes again."""
+        queue = self.world.queues.at(self.world.settings.steps_queue_url)
+        for told in queue.receive(10, wait_seconds=0, lease_seconds=STEP_LEASE_SECONDS):
+            record = {
+                "messageId": told.message_id,
+                "body": told.body,
+                "receiptHandle": told.handle,
+                "attributes": {"ApproximateReceiveCount": str(told.receives)},
+            }
+            if self._run(functools.partial(triggers.step, self.world.context, [record])):
+                queue.delete([told.handle])
+
+    def _run(self, function: Callable[[], object]) -> bool:
+        """Run a function, as Lambda does; whether it came to its end."""
         try:
-            with self.world.faults.process():
-                reconcile.run(self.world.context)
-        except (Crash, *CALL_FAILED):
-            pass  # the function has failed, and what it left behind is what the next run finds
-        finally:
-            self.world.faults.at.clear()
+            # Its metrics are printed: of thousands of stories nobody would read them.
+            with self.world.faults.process(), redirect_stdout(io.StringIO()):
+                function()
+        except (Crash, ParallelizerError, *CALL_FAILED):
+            return False  # what it left behind is what the next run finds
+        return True
 
     def running(self) -> list[Machine]:
         """The job's machines that run, the oldest first."""
@@ -124,6 +157,8 @@ class Story:
 
     def upload(self, count: int, *, kind: str = "", send: bool = True) -> None:
         names = [f"{JOB}/{kind}{number}" for number in itertools.islice(self.keys, count)]
+        for name in names:
+            self.world.s3.put(self.world.settings.input_bucket, name)
         self.world.enqueue(*names, send=send)
 
     def normal_market(self) -> None:
@@ -176,6 +211,19 @@ class Story:
         asked = [each.name for each in jobs if each.deleting]
         asked += [wish.id for each in jobs for wish in each.wishes]
         return [*open_keys, *self.witness.costs(), *asked]
+
+
+class _OneByOne:
+    """A thread pool without threads."""
+
+    def __init__(self, threads: int) -> None:
+        self.map = map
+
+    def __enter__(self) -> _OneByOne:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to wait for."""
 
 
 def _uuid(number: int) -> uuid.UUID:

@@ -23,7 +23,6 @@ from local.spot import SpotType
 
 BOOT = timedelta(seconds=90)
 LEASE_SECONDS = 120
-TASK = timedelta(seconds=50)
 BAD = "bad"  # in a key: the program fails on it
 
 
@@ -57,6 +56,7 @@ class Workers:
     world: World
     job: str
     slots: int
+    span: timedelta  # of a task
     idle: timedelta
     behavior: str
     shuts_down: bool = True
@@ -143,12 +143,12 @@ class Workers:
                 continue
             [row] = self.world.ledger.write([claim.task])
             if row:
-                worker.held.append(Held(received, row, self.now + TASK))
+                worker.held.append(Held(received, row, self.now + self.span))
 
     def _end(self, held: Held) -> None:
         bad = BAD in held.row.key
         outcome = Outcome.PROGRAM_ERROR if bad else Outcome.DONE
-        ended = Ended(outcome=outcome, seconds=TASK.total_seconds(), exit_code=int(bad))
+        ended = Ended(outcome=outcome, seconds=self.span.total_seconds(), exit_code=int(bad))
         row = task.end(held.row, ended, max_attempts=2, now=self.now)
         [stored] = self.world.ledger.write([row])
         if stored is None or self.forgets_to_delete:
@@ -168,14 +168,14 @@ class Workers:
         worker.held.clear()
 
     def _leave(self, worker: Worker) -> None:
-        """Cancel the own request, then power off: never without the cancel."""
+        """Cancel the own request, unless the instance is to be parked, and power off."""
         ec2 = self.world.ec2
         worker.ended = True
         self._say(worker, Phase.ENDED)
         if not self.shuts_down:
             return
         request = ec2.requests.get(worker.machine.request)
-        if request and request.type is SpotType.PERSISTENT:
+        if request and request.type is SpotType.PERSISTENT and self.behavior != "stop":
             ec2.requests[request.id] = spot.cancelled(request, at=self.now)
         ec2.shut_down(worker.machine.id, behavior=self.behavior)
 
