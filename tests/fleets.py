@@ -28,6 +28,7 @@ from fakes.s3 import FakeS3
 from fakes.sns import FakeSns
 from fakes.ssm import FakeSsm
 from fakes.table import FakeTable
+from ownership import Guard
 from stacks import settings
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -38,7 +39,8 @@ TICK_SECONDS = 60
 class World:
     """One stack. `tick` lets a minute pass and reconcile run.
 
-    All that reconcile calls goes through `faults`; what a test does to the stack does not.
+    All that reconcile calls goes through `faults`; what a test does to the stack does not. No run
+    may change anything in EC2 but what is a job's.
     """
 
     ec2: FakeEc2 = field(default_factory=lambda: FakeEc2(now=START))
@@ -57,6 +59,8 @@ class World:
     def __post_init__(self) -> None:
         self.queues = FakeQueues(clock=lambda: self.ec2.now.timestamp())
         self.settings = settings()
+        self.guard = Guard(self.ec2, self.settings.stack)
+        self.ec2.witness = self.guard
         self.s3.put(self.settings.environment_bucket, "e.zip")
         self.registry = Registry(cast("Any", self.table))
         self.ledger = Ledger(cast("Any", self.table))
@@ -93,6 +97,7 @@ class World:
             dead_letter_url=f"{url}_dead",
             own_queue=True,
         )
+        self.guard.jobs.add(name)
         return self.registry.add_job(job)
 
     def change_job(self, name: str = "job", **changes: Any) -> Job:
@@ -164,8 +169,11 @@ class World:
     def run(self) -> None:
         """Workers beat, and reconcile runs; a crash in it is the test's to catch."""
         self.beats()
-        with self.faults.process():
-            reconcile.run(self.context)
+        try:
+            with self.faults.process():
+                reconcile.run(self.context)
+        finally:
+            self.guard.check()
         self.carry_on()
 
     def carry_on(self) -> None:

@@ -99,6 +99,7 @@ class Assessor:
             beats=tuple(self.context.registry.beats(self.job.name)),
             marks=tuple(mark for mark in self.marks if mark.instance in ids),
             waiting_since=fleet.waiting,
+            ending_since=fleet.ending,
         )
 
     def _with_readings(self, fleet: Fleet, holdings: Holdings) -> Fleet:

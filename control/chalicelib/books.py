@@ -72,6 +72,7 @@ def numbers(
         pending=after.states.get("pending", 0),
         launched=len(report.spot.instances) + len(report.on_demand.instances),
         refused=Counter(refusals.class_of(each).value for each in refused),
+        misgiven=len(report.misgiven),
         spent=after.spending.dollars if after.spending.at else None,
         added=after.spending.dollars - before.spending.dollars,
         stuck=_is_stuck(job, after, readings, now=now),

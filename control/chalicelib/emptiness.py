@@ -48,10 +48,12 @@ class Reading:
 
 
 def after(streak: Streak, *, said: bool, now: datetime) -> Streak:
-    """The streak with one more reading; one that did not say so ends it."""
+    """The streak with one more reading; one that did not say so ends it. No streak began after now:
+    one that says so was written by a clock that was wrong.
+    """
     if not said:
         return Streak()
-    return Streak(readings=streak.readings + 1, since=streak.since or now)
+    return Streak(readings=streak.readings + 1, since=min(streak.since or now, now))
 
 
 def is_proof(streak: Streak, *, readings: int, seconds: float, now: datetime) -> bool:

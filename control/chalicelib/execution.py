@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from aws_parallelizer.aws.ec2 import Ec2
+from aws_parallelizer.aws.ec2 import Ec2, is_unknown
 from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core import money
 from aws_parallelizer.core.errors import NotFound, ParameterError
@@ -40,7 +40,7 @@ class Report:
 
     `obstacle` = why no launch could even be asked for; `held` = how many pools there are, if all
     were to be left alone; `refused` = what EC2 would not do to single machines or requests, as
-    sentences.
+    sentences; `misgiven` = on-demand instances that EC2 gave where spot was asked for.
     """
 
     spot: Result = field(default_factory=Result)
@@ -49,6 +49,7 @@ class Report:
     obstacle: str = ""
     held: int = 0
     refused: tuple[str, ...] = ()
+    misgiven: tuple[str, ...] = ()
 
     def __add__(self, other: Report) -> Report:
         return Report(
@@ -58,6 +59,7 @@ class Report:
             obstacle=self.obstacle or other.obstacle,
             held=max(self.held, other.held),
             refused=self.refused + other.refused,
+            misgiven=tuple(dict.fromkeys((*self.misgiven, *other.misgiven))),
         )
 
 
@@ -146,8 +148,10 @@ class Executor:
         ids: Sequence[str],
     ) -> Report:
         log.info("job %s: %s %s", self.job.name, verb, " ".join(ids))
-        refused = tuple(f"could not {verb} {id_}: {why}" for id_, why in call(ids).items())
-        return Report(refused=refused)
+        refused = {id_: why for id_, why in call(ids).items() if not is_unknown(why)}
+        return Report(
+            refused=tuple(f"could not {verb} {id_}: {why}" for id_, why in refused.items())
+        )
 
     def _is_held(self, pool: str) -> bool:
         return refusals.is_held(self.held, pool, now=self.now)

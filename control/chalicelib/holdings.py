@@ -18,6 +18,7 @@ UNSEEN = timedelta(minutes=5)  # DescribeInstances has been seen to lag a launch
 SIGN_OF_LIFE = timedelta(minutes=10)  # to boot and fetch the environment; between two beats
 OVERDUE = timedelta(minutes=10)  # a request that waits so long for an instance waits in vain
 DOOM = timedelta(minutes=30)  # EC2 takes an instance two minutes after its warning, or not at all
+SLOW_END = timedelta(minutes=30)  # an instance shuts down within minutes, or something is wrong
 _SKEW = timedelta(minutes=2)  # between an instance's clock and EC2's
 _ALIVE = ("pending", "running")
 _GOING = ("shutting-down", "terminated")
@@ -37,7 +38,8 @@ _RECLAIMED = (
 class Holdings:
     """All instances (ended ones too), requests and intents of one job, as seen at `now`, with what
     its workers said of themselves and what EC2 said of its instances. `waiting_since` is when
-    requests were first seen without an instance that is shown.
+    requests were first seen without an instance that is shown, `ending_since` when instances were
+    first seen to be shutting down.
     """
 
     now: datetime
@@ -47,6 +49,7 @@ class Holdings:
     beats: tuple[Beat, ...] = ()
     marks: tuple[Mark, ...] = ()
     waiting_since: Mapping[str, datetime] = field(default_factory=dict)
+    ending_since: Mapping[str, datetime] = field(default_factory=dict)
 
     # What stands, and what may be done to it.
 
@@ -75,6 +78,14 @@ class Holdings:
         return tuple(each for each in self.instances if each.state == "shutting-down")
 
     @cached_property
+    def slow_to_end(self) -> tuple[Instance, ...]:
+        """Instances that have been shutting down for too long."""
+        since = self.ending_since
+        return tuple(
+            each for each in self.ending if self.now - since.get(each.id, self.now) >= SLOW_END
+        )
+
+    @cached_property
     def terminable(self) -> tuple[Instance, ...]:
         """Standing instances that nobody protects and no live request would start again."""
         live = {request.id for request in self.live_requests}
@@ -96,6 +107,11 @@ class Holdings:
         that worked before. What never did would stop itself again and again.
         """
         return tuple(each for each in self._at_rest if self._has_worked(each))
+
+    @cached_property
+    def misgiven(self) -> tuple[str, ...]:
+        """Ids of on-demand instances that EC2 gave where spot was asked for."""
+        return tuple(each.id for each in self._alive if self._is_misgiven(each))
 
     @cached_property
     def suspects(self) -> dict[str, str]:
@@ -150,7 +166,7 @@ class Holdings:
         named = {
             instance
             for intent in self.intents
-            if self.now - intent.created < UNSEEN
+            if abs(self.now - intent.asked) < UNSEEN
             for instance in intent.instances
         }
         named |= {each.instance for each in self.requests if each.state == "active"} - {""}
@@ -250,7 +266,7 @@ class Holdings:
             return self._suspicion_at_rest(instance)
         if instance.state not in _ALIVE:
             return ""
-        if instance.launch in self._spot_launches and not instance.spot:
+        if self._is_misgiven(instance):
             return "on-demand, though spot was asked for"
         beat = self._beat_of_this_run(instance)
         if beat is None or not (beat.ready or beat.phase is Phase.ENDED):
@@ -280,6 +296,9 @@ class Holdings:
     def _has_worked(self, instance: Instance) -> bool:
         beat = self._beat_of_this_run(instance)
         return beat is not None and beat.ready
+
+    def _is_misgiven(self, instance: Instance) -> bool:
+        return instance.launch in self._spot_launches and not instance.spot
 
     def _drains(self, instance: Instance) -> bool:
         beat = self._beat_of_this_run(instance)

@@ -22,7 +22,7 @@ from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core.fleet import TAG_LAUNCH, Intent, Refusal
 from aws_parallelizer.core.job import Job
 from chalicelib.actions import Launch
-from chalicelib.refusals import NO_MORE_FLEETS, Class, class_of
+from chalicelib.refusals import ANOTHER_CALL, NO_MORE_FLEETS, Class, class_of
 from chalicelib.templates import Site, job_tags
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,8 @@ class Launcher:
     def replay(self, intent: Intent) -> Result:
         """Send a launch again whose answer was lost."""
         log.info("launch %s of job %s is sent again", intent.id, intent.job)
-        return self._send(intent)
+        again = msgspec.structs.replace(intent, sent=self.now)
+        return self._send(self.registry.put_intent(again))
 
     def settle(self, intent: Intent, instances: tuple[str, ...]) -> None:
         """Close a launch whose answer is lost for good."""
@@ -131,6 +132,8 @@ class Launcher:
             # The intent stays open and counts as capacity; the next tick sends it again.
             log.warning("launch %s of job %s got no answer: %s", intent.id, intent.job, error)
             return Result(unanswered=True)
+        if any(refusal.code == ANOTHER_CALL for refusal in answer.refusals):
+            return self._leave_open(intent)
         error_codes = sorted({refusal.code for refusal in answer.refusals})
         self._close(intent, instances=answer.instances, error=", ".join(error_codes))
         log.info(
@@ -141,9 +144,18 @@ class Launcher:
             intent.count,
             error_codes,
         )
+        for refusal in answer.refusals:
+            if class_of(refusal) is Class.CONFIGURATION:
+                log.error("job %s: %s: %s", intent.job, refusal.code, refusal.message)
         return Result(
             instances=answer.instances, refusals=answer.refusals, gave=tuple(set(answer.pools))
         )
+
+    def _leave_open(self, intent: Intent) -> Result:
+        """EC2 knows the token from another call: what that launched is found by its tag, later."""
+        log.error("launch %s of job %s is not sent again: %s", intent.id, intent.job, ANOTHER_CALL)
+        self.registry.put_intent(msgspec.structs.replace(intent, error=ANOTHER_CALL))
+        return Result(unanswered=True)
 
     def _close(self, intent: Intent, *, instances: tuple[str, ...], error: str) -> None:
         closed = msgspec.structs.replace(intent, resolved=True, instances=instances, error=error)

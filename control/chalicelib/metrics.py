@@ -23,7 +23,8 @@ _DOLLARS = "None"  # CloudWatch knows no unit for money
 @dataclass(frozen=True, kw_only=True)
 class JobNumbers:
     """What a tick saw and did of one job; None = not known, and then not said. `queued` = messages
-    that wait, `in_flight` = those that workers hold; `refused` = refusals by their class.
+    that wait, `in_flight` = those that workers hold; `refused` = refusals by their class;
+    `misgiven` = instances that are on-demand where spot was asked for.
     """
 
     job: str
@@ -33,6 +34,7 @@ class JobNumbers:
     pending: int = 0
     launched: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    misgiven: int = 0
     spent: float | None = None
     added: float = 0.0
     stuck: bool = False
@@ -105,6 +107,8 @@ def _shared(jobs: list[JobNumbers]) -> dict[str, tuple[float, str]]:
     if queued:
         values["QueueDepth"] = (sum(queued), _COUNT)
         values["OpenTasks"] = (sum(queued) + sum(flying), _COUNT)
+    if misgiven := sum(each.misgiven for each in jobs):
+        values["OnDemandForSpot"] = (misgiven, _COUNT)
     for each in jobs:
         for kind, count in each.refused.items():
             name = f"Refused{kind.title()}"

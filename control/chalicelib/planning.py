@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aws_parallelizer.core import money
@@ -34,11 +34,13 @@ from chalicelib.actions import (
     Terminate,
     many,
 )
-from chalicelib.holdings import UNSEEN, Holdings
+from chalicelib.holdings import SLOW_END, UNSEEN, Holdings
+from chalicelib.refusals import holds
 from chalicelib.trials import MOST_BARREN
 
 STEP = 20  # launches a tick: a wrong number of waiting messages is noticed before it is dear
 START_SECONDS_PER_TASK = 60.0  # until some are measured; DESIGN: "several seconds or more"
+_SHOWN = 5  # ids in a sentence
 REPLAY = timedelta(minutes=10)  # EC2 surely still knows the client token of a launch so young
 
 
@@ -99,6 +101,12 @@ class Situation:
 
 def plan(situation: Situation) -> Plan:
     """The plan for one job."""
+    decided = _decided(situation)
+    slow = [each.id for each in situation.holdings.slow_to_end]
+    return replace(decided, sentence=decided.sentence + _slow(slow)) if slow else decided
+
+
+def _decided(situation: Situation) -> Plan:
     if situation.stopped or situation.deleting:
         return _end_now(situation)
     if situation.empty:
@@ -253,13 +261,13 @@ def _fit(s: Situation) -> Plan:
 
 def _market(s: Situation) -> _Market:
     """Spot, unless EC2 refused it a moment ago; on-demand, if it has done so for too long."""
-    if not _holds(s.backoff, s.now):
+    if not holds(s.backoff, now=s.now):
         return _Market()
     starved = s.now - (s.backoff.since or s.now)
     after = s.limits.on_demand_after
     if s.backoff.kind != "capacity" or after is None or starved < after:
         return _Market(most=0, why=_next_try(s.backoff, s.now))
-    if _holds(s.on_demand_backoff, s.now):
+    if holds(s.on_demand_backoff, now=s.now):
         return _Market(most=0, why=_next_try(s.on_demand_backoff, s.now))
     return _Market(
         on_demand=True,
@@ -271,7 +279,7 @@ def _most_after_trials(s: Situation, market: _Market) -> int:
     """What the breaker leaves of the market: nothing for a while, then one instance at a time."""
     if s.breaker.failures < MOST_BARREN:
         return market.most
-    if _holds(s.breaker, s.now) or _on_trial(s.holdings):
+    if holds(s.breaker, now=s.now) or _on_trial(s.holdings):
         return 0
     return min(1, market.most)
 
@@ -312,7 +320,7 @@ def _wishes(s: Situation, market: _Market) -> tuple[tuple[str, ...], tuple[Launc
 
 def _startable(s: Situation) -> tuple[str, ...]:
     """Parked instances; not those that EC2 refused to start a moment ago, nor in such a pool."""
-    held = {name for name, backoff in s.held.items() if _holds(backoff, s.now)}
+    held = {name for name, backoff in s.held.items() if holds(backoff, now=s.now)}
     return tuple(
         each.id for each in s.holdings.parked if not held & {each.id, f"{each.type} {each.subnet}"}
     )
@@ -352,10 +360,9 @@ def _settlements(s: Situation, *, replay: bool) -> tuple[Action, ...]:
 
 
 def _settlement(holdings: Holdings, intent: Intent, *, replay: bool) -> Replay | Settle | None:
-    age = holdings.now - intent.created
-    if replay and age < REPLAY:
+    if replay and not intent.error and holdings.now - intent.created < REPLAY:
         return Replay(intent=intent)
-    if age >= UNSEEN:
+    if holdings.now - intent.asked >= UNSEEN:
         return Settle(intent=intent, instances=holdings.launched_by(intent))
     return None  # what it launched may not show yet
 
@@ -394,7 +401,7 @@ def _buying(starts: tuple[str, ...], launches: tuple[Launch, ...]) -> str:
 
 def _obstacle(s: Situation, market: _Market) -> str:
     if s.breaker.failures >= MOST_BARREN:
-        if _holds(s.breaker, s.now):
+        if holds(s.breaker, now=s.now):
             return _next_try(s.breaker, s.now)
         if _on_trial(s.holdings):
             return f"{s.breaker.sentence}; one instance is being tried"
@@ -406,8 +413,10 @@ def _next_try(backoff: Backoff, now: datetime) -> str:
     return f"{backoff.sentence}, next try in {wait}"
 
 
-def _holds(backoff: Backoff, now: datetime) -> bool:
-    return backoff.until is not None and backoff.until > now
+def _slow(ids: list[str]) -> str:
+    shown = " ".join(ids[:_SHOWN]) + (" ..." if len(ids) > _SHOWN else "")
+    minutes = span(SLOW_END.total_seconds())
+    return f"; {many(len(ids), 'instance')} shutting down for over {minutes}: {shown}"
 
 
 def _leaving(holdings: Holdings) -> str:

@@ -11,12 +11,14 @@ configuration  a parameter or the stack names what is not there or not    10 s, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from aws_parallelizer.core.fleet import Backoff, Refusal
+from aws_parallelizer.core.launch_data import MAKE_SPOT_ROLE
 
 
 class Class(StrEnum):
@@ -42,6 +44,7 @@ _SPANS = {
     Class.CONFIGURATION: _Span(timedelta(seconds=10), timedelta(minutes=10)),
 }
 
+_LONGEST = timedelta(hours=1)  # any back-off: what seems longer was written by a wrong clock
 _FORGET = timedelta(hours=1)  # a pool's refusal of so long ago says nothing about its next one
 _START_AGAIN = timedelta(minutes=15)  # meanwhile an instance is launched in its place
 _OF_ONE_POOL = (Class.CAPACITY, Class.PRICE)
@@ -51,6 +54,9 @@ _CODES = {
     "Throttling": Class.THROTTLE,
     "ThrottlingException": Class.THROTTLE,
     "EC2ThrottledException": Class.THROTTLE,
+    "InternalError": Class.THROTTLE,  # of a pool: EC2 could not, and says no more
+    "ServiceUnavailable": Class.THROTTLE,
+    "Unavailable": Class.THROTTLE,
     "MaxSpotInstanceCountExceeded": Class.QUOTA,
     "MaxSpotFleetRequestCountExceeded": Class.QUOTA,
     "MaxFleetCountExceeded": Class.QUOTA,
@@ -68,7 +74,12 @@ _CODES = {
 }
 
 NO_MORE_FLEETS = "MaxFleetCountExceeded"  # of which RunInstances knows nothing
-
+ANOTHER_CALL = "IdempotentParameterMismatch"  # the token made a launch, of another call
+_NO_ROLE = "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
+_NOT_ALLOWED = "UnauthorizedOperation"
+_ENCODED = "Encoded authorization failure message:"
+# https://github.com/aws/aws-parallelcluster-node/pull/415 has the words.
+_PRICES = re.compile(r"price of (\d*\.?\d+) .* price of (\d*\.?\d+)")
 
 UNKNOWN_PRICE = "UnknownPrice"  # not EC2's word: under a budget we launch nothing of the kind
 
@@ -92,13 +103,17 @@ def sentence(refusals: Sequence[Refusal], *, pools: int) -> str:
         case Class.CAPACITY:
             return f"no spot capacity in {len(same)} of {max(pools, len(same))} pools"
         case Class.PRICE:
-            return f"spot costs more than maxPrice allows ({_said(first)})"
+            return f"spot costs more than maxPrice allows ({_cheapest(refusals)})"
         case Class.QUOTA:
             return f"the account's EC2 quota is used up ({_said(first)})"
         case Class.THROTTLE:
             return "EC2 takes no more calls for the moment"
         case Class.CONFIGURATION if first.code == UNKNOWN_PRICE:
             return first.message
+        case Class.CONFIGURATION if first.code == _NO_ROLE:
+            return f"the account lacks the role for spot instances: run once {MAKE_SPOT_ROLE}"
+        case Class.CONFIGURATION if first.code == _NOT_ALLOWED:
+            return f"EC2 refuses to launch ({_said(_readable(first))})"
         case Class.CONFIGURATION:
             return f"EC2 refuses to launch ({_said(first)})"
 
@@ -170,7 +185,12 @@ def until_a_pool_is_free(
 def is_held(held: Mapping[str, Backoff], name: str, *, now: datetime) -> bool:
     """Whether a pool or a parked instance is to be left alone."""
     found = held.get(name)
-    return found is not None and found.until is not None and found.until > now
+    return found is not None and holds(found, now=now)
+
+
+def holds(backoff: Backoff, *, now: datetime) -> bool:
+    """Whether it is not over yet."""
+    return backoff.until is not None and timedelta(0) < backoff.until - now <= _LONGEST
 
 
 def _longer(
@@ -187,6 +207,27 @@ def _longer(
         since=backoff.since if same and backoff.since else now,
         configuration=configuration if kind == Class.CONFIGURATION else "",
     )
+
+
+def _cheapest(refusals: Sequence[Refusal]) -> str:
+    """What the cheapest pool costs, as far as EC2 says."""
+    told = [
+        (float(found[2]), float(found[1]), each)
+        for each in refusals
+        if class_of(each) is Class.PRICE and (found := _PRICES.search(each.message))
+    ]
+    if not told:
+        return _said(decisive(refusals))
+    costs, offered, where = min(told)
+    pool = f" in {where.pool}" if where.pool else ""
+    return f"${costs:g} an hour{pool}, maxPrice is ${offered:g}"
+
+
+def _readable(refusal: Refusal) -> Refusal:
+    """Without what only AWS can read."""
+    said, encoded, _ = refusal.message.partition(_ENCODED)
+    hint = "the log has what `aws sts decode-authorization-message` decodes" if encoded else ""
+    return refusal._replace(message=" ".join(filter(None, [said.strip(), hint])))
 
 
 def _said(refusal: Refusal) -> str:

@@ -5,7 +5,7 @@ what came of it go in; the row after comes out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -61,7 +61,18 @@ def without_stale_obstacles(fleet: Fleet, *, configuration: str) -> Fleet:
 def waiting(fleet: Fleet, holdings: Holdings) -> dict[str, datetime]:
     """Since when requests have been without an instance that is shown."""
     ids = [*holdings.waiting, *(each.id for each in holdings.cancelled_unseen)]
-    return {id_: fleet.waiting.get(id_, holdings.now) for id_ in ids}
+    return _since(fleet.waiting, ids, now=holdings.now)
+
+
+def ending(fleet: Fleet, holdings: Holdings) -> dict[str, datetime]:
+    """Since when instances have been shutting down."""
+    return _since(fleet.ending, [each.id for each in holdings.ending], now=holdings.now)
+
+
+def _since(
+    known: Mapping[str, datetime], ids: Iterable[str], *, now: datetime
+) -> dict[str, datetime]:
+    return {id_: min(known.get(id_, now), now) for id_ in ids}
 
 
 def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -> Fleet:
@@ -78,7 +89,8 @@ def seen(fleet: Fleet, holdings: Holdings, decided: Plan, *, job_version: int) -
         states=dict(Counter(each.state for each in present)),
         sentence=decided.sentence,
         waiting=waiting(fleet, holdings),
-        draining_since=(fleet.draining_since or now) if decided.draining else None,
+        ending=ending(fleet, holdings),
+        draining_since=min(fleet.draining_since or now, now) if decided.draining else None,
         held=refusals.held_after(
             fleet.held,
             refusals=[_RECLAIMED._replace(pool=f"{one.type} {one.subnet}") for one in doomed],
@@ -99,7 +111,7 @@ def carried_out(fleet: Fleet, report: Report, *, configuration: str, now: dateti
     )
     backoff = _spot_backoff(fleet, report, held, configuration=configuration, now=now)
     on_demand = _on_demand_backoff(fleet, report, configuration=configuration, now=now)
-    news = [*report.refused]
+    news = [*report.refused, *_misgiven(report)]
     news += [each.sentence for each in _changed((fleet.backoff, backoff))]
     news += [each.sentence for each in _changed((fleet.on_demand_backoff, on_demand))]
     return msgspec.structs.replace(
@@ -109,6 +121,11 @@ def carried_out(fleet: Fleet, report: Report, *, configuration: str, now: dateti
         on_demand_backoff=on_demand,
         sentence="; ".join(filter(None, [*news, fleet.sentence])),
     )
+
+
+def _misgiven(report: Report) -> Iterator[str]:
+    if report.misgiven:
+        yield f"EC2 gave on-demand for spot, which is ended: {' '.join(report.misgiven)}"
 
 
 def _changed(*pairs: tuple[Backoff, Backoff]) -> Iterable[Backoff]:

@@ -104,7 +104,12 @@ class Tick:
             self._now,
             held=fleet.held,
         )
-        report = executor.carry_out(decided)
+        report = dataclasses.replace(executor.carry_out(decided), misgiven=holdings.misgiven)
+        if holdings.misgiven:
+            gave = " ".join(holdings.misgiven)
+            log.error(
+                "job %s: EC2 gave on-demand for spot, which is ended: %s", self.job.name, gave
+            )
         return self._after(fleet, decided, report), decided, report
 
     @cached_property
@@ -149,9 +154,9 @@ class Tick:
             and not self.job.deleting
             and fleet.job_version == self.job.version
             and not (fleet.instances or fleet.requests or fleet.untold)
-            and self._now - fleet.observed < SWEEP
+            and abs(self._now - fleet.observed) < SWEEP
             and not any(
-                not each.resolved or self._now - each.created < UNSEEN
+                not each.resolved or abs(self._now - each.asked) < UNSEEN
                 for each in self.context.registry.intents(self.job.name)
             )
         )

@@ -78,7 +78,7 @@ def _verdict(holdings: Holdings, intent: Intent) -> Verdict | None:
 def _is_over(holdings: Holdings, intent: Intent, id_: str) -> bool:
     """Whether this instance will not work any more, or had its time to."""
     shown = next((each for each in holdings.instances if each.id == id_), None)
-    age = holdings.now - intent.created
+    age = holdings.now - intent.asked
     if shown is None:
         return age >= UNSEEN
     if shown.state not in ("pending", "running"):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from aws_parallelizer.aws.ec2 import is_unknown
 from aws_parallelizer.core.fleet import Instance, Intent, SpotRequest
 from chalicelib.holdings import UNSEEN, Holdings
 from deploy import survey
@@ -75,7 +76,7 @@ def _accepted(
 ) -> None:
     refused = call(ids) if ids else {}
     # One that has gone since it was seen needs nothing more.
-    lasting = {id_: why for id_, why in refused.items() if ".NotFound" not in why}
+    lasting = {id_: why for id_, why in refused.items() if not is_unknown(why)}
     if lasting:
         reasons = "; ".join(f"{id_}: {why}" for id_, why in sorted(lasting.items()))
         raise DeployFailed(f"EC2 would not {verb} {reasons}. Put that right, and try again")
@@ -108,6 +109,6 @@ def _hides(request: SpotRequest, holdings: Holdings, touched: Mapping[str, datet
 
 
 def _may_come(intent: Intent, holdings: Holdings) -> bool:
-    recent = holdings.now - intent.created < UNSEEN
+    recent = holdings.now - intent.asked < UNSEEN
     shown = set(intent.instances) <= {each.id for each in holdings.instances}
     return recent and not (intent.resolved and shown)

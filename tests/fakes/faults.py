@@ -16,6 +16,14 @@ from typing import Any, NoReturn, TypeVar
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 R = TypeVar("R")
+WORDS = {
+    "UnauthorizedOperation": "You are not authorized to perform this operation. User: role is not "
+    "authorized to perform: ec2:RunInstances. Encoded authorization failure message: "
+    + "q1Bx"
+    * 200,
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "The provided credentials do not have "
+    "permission to create the service-linked role for EC2 Spot Instances.",
+}
 _ENDPOINT = "https://us-east-1.amazonaws.com"
 
 
@@ -167,11 +175,11 @@ class BreakableQueues:
         return Breakable(self._target.at(url), self._faults)
 
 
-def refused(code: str, operation: str, *, status: int = 400) -> ClientError:
+def refused(code: str, operation: str, *, status: int = 400, said: str = "") -> ClientError:
     """A service's answer to a call that it refuses."""
     return ClientError(
         {
-            "Error": {"Code": code, "Message": f"{code} it is"},
+            "Error": {"Code": code, "Message": said or WORDS.get(code, f"{code} it is")},
             "ResponseMetadata": {"HTTPStatusCode": status},
         },
         operation,

@@ -65,7 +65,7 @@ def world(ec2: Any) -> MotoWorld:
 
 def template_data(ec2: Any) -> dict[str, Any]:
     answer = ec2.describe_launch_template_versions(
-        LaunchTemplateName="parallelizer-job", Versions=["$Latest"]
+        LaunchTemplateName="parallelizer/job/spot", Versions=["$Latest"]
     )
     return dict(answer["LaunchTemplateVersions"][0]["LaunchTemplateData"])
 

@@ -86,7 +86,7 @@ def test_alarms_bear_the_stacks_name_and_tell_its_topic_if_it_has_one(
     template: Template, alarms: dict[str, Any]
 ) -> None:
     names = {alarm["AlarmName"]["Fn::Sub"] for alarm in alarms.values()}
-    assert len(names) == len(alarms) == 8
+    assert len(names) == len(alarms) == 9
     topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
     for alarm in alarms.values():
         assert alarm["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}-")
@@ -149,3 +149,10 @@ def test_a_job_that_makes_no_headway_is_told(alarms: dict[str, Any]) -> None:
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWSParallelizer", "JobsStuck")
     assert alarm["Dimensions"] == [{"Name": "Stack", "Value": {"Ref": "AWS::StackName"}}]
     assert alarm["Threshold"] == 0
+
+
+def test_on_demand_instances_that_ec2_gave_for_spot_are_told(alarms: dict[str, Any]) -> None:
+    alarm = alarms["OnDemandForSpotAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWSParallelizer", "OnDemandForSpot")
+    assert alarm["Dimensions"] == [{"Name": "Stack", "Value": {"Ref": "AWS::StackName"}}]
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Maximum", 0)

@@ -44,7 +44,8 @@ class Launching(Life):
             missing -= len(got)
             ids += [(override, got)] if got else []
             if code:
-                errors.append(_error(override, code, "spot" if spot else "on-demand"))
+                said = self._said(code, _pool(override), _most(override))
+                errors.append(_error(override, code, said, "spot" if spot else "on-demand"))
             if not missing:
                 break
         return {
@@ -62,7 +63,8 @@ class Launching(Life):
         pool, most = _pool(arguments), _most(options or {})
         can = self._can(pool, arguments["MinCount"], order, most=most)
         if can:
-            raise refused(can, "run_instances", status=500 if can.startswith("Insuff") else 400)
+            status = 500 if can.startswith("Insuff") else 400
+            raise refused(can, "run_instances", status=status, said=self._said(can, pool, most))
         ids, _ = self._take(pool, arguments["MaxCount"], order, most=most)
         return {"Instances": [{"InstanceId": id_} for id_ in ids]}
 
@@ -113,6 +115,14 @@ class Launching(Life):
         short = order.kind is not None and spare < count
         return self._refusal(pool, order, most) or ("InsufficientInstanceCapacity" if short else "")
 
+    def _said(self, code: str, pool: Pool, most: float | None) -> str:
+        if code == "SpotMaxPriceTooLow":
+            return (
+                f"Your Spot request price of {most:g} is lower than the minimum required Spot "
+                f"request fulfillment price of {self.market.price(pool):g}."
+            )
+        return f"{code} it is"
+
     def _order(
         self, arguments: Answer, kind: SpotType | None, *, interruption: str = "terminate"
     ) -> Order:
@@ -149,10 +159,10 @@ def _launched(override: Entry, ids: Sequence[str], *, spot: bool) -> Entry:
     }
 
 
-def _error(override: Entry, code: str, lifecycle: str) -> Entry:
+def _error(override: Entry, code: str, said: str, lifecycle: str) -> Entry:
     return {
         "LaunchTemplateAndOverrides": {"Overrides": override},
         "Lifecycle": lifecycle,
         "ErrorCode": code,
-        "ErrorMessage": f"{code} it is",
+        "ErrorMessage": said,
     }

@@ -6,7 +6,6 @@ hide from us that an answer was lost. All else is repeated as usual.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +25,8 @@ Call = Literal["create_fleet", "run_instances"]
 Filters = Mapping[str, Sequence[str]]
 
 _REASON_TIME = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
+
+_UNKNOWN = ".NotFound"  # how the codes end of what EC2 does not know
 
 # Answers with HTTP 5xx of which EC2 says that nothing was launched.
 _DEFINITE = ("Insufficient", "Unsupported", "SpotMaxPriceTooLow", "RequestLimitExceeded")
@@ -62,6 +63,7 @@ class Ec2:
             for page in pages
             for reservation in page["Reservations"]
             for entry in reservation["Instances"]
+            if entry.get("LaunchTime")  # else it is over, and all but its id is forgotten
         ]
 
     def requests(self, filters: Filters) -> list[SpotRequest]:
@@ -123,6 +125,11 @@ def as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+def is_unknown(why: str) -> bool:
+    """Whether EC2 refused a call because it does not know the id: not yet, or not any more."""
+    return why.partition(":")[0].endswith(_UNKNOWN)
+
+
 def _parts(filters: Filters) -> Iterator[Filters]:
     """The filters as often as the longest one needs; none where one of them has no values."""
     longest = max(filters, key=lambda name: len(filters[name]))
@@ -168,12 +175,17 @@ def _refusal(error: ClientError) -> Refusal:
 
 def _of_fleet(answer: Mapping[str, Any]) -> Launched:
     entries = answer.get("Instances", [])
-    found = itertools.chain.from_iterable(entry["InstanceIds"] for entry in entries)
+    found = dict.fromkeys(id_ for entry in entries for id_ in entry["InstanceIds"])
+    refusals = tuple(_fleet_refusals(answer.get("Errors", [])))
     return Launched(
         tuple(found),
-        tuple(_fleet_refusals(answer.get("Errors", []))),
+        refusals or (() if found else _WITHOUT_A_WORD),
         tuple(filter(None, map(_pool, entries))),
     )
+
+
+# An instant fleet that is empty and says nothing: what EC2 does when it has nothing to give.
+_WITHOUT_A_WORD = (Refusal("InsufficientCapacity", "EC2 launched nothing and did not say why"),)
 
 
 def _fleet_refusals(errors: Iterable[Mapping[str, Any]]) -> Iterator[Refusal]:
@@ -201,7 +213,7 @@ def _instance(entry: Mapping[str, Any]) -> Instance:
     return Instance(
         id=entry["InstanceId"],
         type=entry["InstanceType"],
-        zone=entry.get("Placement", {}).get("AvailabilityZone", ""),
+        zone=(entry.get("Placement") or {}).get("AvailabilityZone", ""),
         state=entry["State"]["Name"],
         launched=entry["LaunchTime"],
         spot=entry.get("InstanceLifecycle") == "spot",

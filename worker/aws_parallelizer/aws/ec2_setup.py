@@ -53,6 +53,8 @@ class Ec2Setup:
             self._client, "describe_subnets", **({"SubnetIds": list(ids)} if ids else default)
         )
         found = [_subnet(entry) for entry in answer["Subnets"]]
+        if not found and ids:
+            raise NotFound(f"there is none of the subnets {', '.join(ids)}: set subnets")
         if not found:
             raise NotFound("there is no default VPC: set subnets")
         return sorted(found)

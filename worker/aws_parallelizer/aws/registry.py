@@ -26,6 +26,7 @@ from aws_parallelizer.core.spending import PriceList
 _PRICES = Key("prices", "on-demand")
 _LONG = 50_000  # bytes; DynamoDB takes 400 KB an item, and money for each of them
 _PACKED = "zlib:"
+_LONGEST_LEASE = timedelta(minutes=15)  # as long as Lambda lets a function run
 _CHANGES = 20  # tries to change a row that others write too
 _PROGRESS_KEPT = timedelta(days=30)  # of an enqueue that nobody ended
 
@@ -185,11 +186,14 @@ class Registry:
         return self._put(_PRICES, replaced, "another deploy wrote the prices")
 
     def take_lease(self, name: str, *, owner: str, now: datetime, seconds: float) -> Lease | None:
-        """The lease if it is free, run out, or ours already; None while another holds it."""
+        """The lease if it is free, run out, or ours already; None while another holds it. One that
+        seems to last longer than any can was written by a clock that was wrong.
+        """
         key = Key("lease", name)
         found = self._table.get(key)
         held = msgspec.json.decode(found.text, type=Lease) if found else None
-        if held and held.until > now and held.owner != owner:
+        left = held.until - now if held and held.owner != owner else timedelta(0)
+        if timedelta(0) < left <= _LONGEST_LEASE:
             return None
         lease = Lease(
             owner=owner, until=now + timedelta(seconds=seconds), fence=held.fence + 1 if held else 1

@@ -100,7 +100,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     replayed as stored.
 
     Unresolved (`resolved` false) it counts as `count` instances, for EC2 may have launched them.
-    `judged` = it is known whether one of its instances ever worked.
+    `sent` = when it was sent again, None = never. An unresolved one with an `error` is not sent
+    again. `judged` = it is known whether one of its instances ever worked.
     """
 
     id: str
@@ -111,11 +112,17 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     arguments: str
     wish: str = ""
     on_demand: bool = False
+    sent: datetime | None = None
     resolved: bool = False
     instances: tuple[str, ...] = ()
     error: str = ""
     judged: bool = False
     version: int = 0
+
+    @property
+    def asked(self) -> datetime:
+        """When EC2 was last asked for it, and may have launched."""
+        return self.sent or self.created
 
 
 class Streak(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -146,8 +153,9 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     `instances` and `requests` are what was there, of a huge fleet the first thousands; `states`
     counts all instances by EC2's word for their state. `held` are pools ("type subnet") and parked
     instances that EC2 refused and that are left alone for a while; `waiting` since when requests
-    have had no instance; `suspects` instances that did nothing for their money; `barren` how many
-    launches in a row brought no worker that worked, and `breaker` what follows from it.
+    have had no instance; `ending` since when instances have been shutting down; `suspects`
+    instances that did nothing for their money; `barren` how many launches in a row brought no
+    worker that worked, and `breaker` what follows from it.
 
     `told` are the events that `notify` was told of and that still hold, `untold` those that it is
     yet to be told of; `progressed` = when a task last ended, or there was none to work on.
@@ -174,6 +182,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     barren: int = 0
     held: dict[str, Backoff] = {}
     waiting: dict[str, datetime] = {}
+    ending: dict[str, datetime] = {}
     suspects: dict[str, Streak] = {}
     seconds_per_task: float | None = None
     version: int = 0

@@ -24,6 +24,7 @@ DEFAULT_TYPES = (
     "r5.large",
 )
 DEFAULT_TYPES_VCPUS = 2
+MAKE_SPOT_ROLE = "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
 DEFAULT_GROUP = "default"  # the security group that each VPC has
 
 

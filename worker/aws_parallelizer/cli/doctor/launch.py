@@ -8,7 +8,7 @@ from typing import Any
 from aws_parallelizer.aws.identity import Denial
 from aws_parallelizer.aws.survey import DryRun
 from aws_parallelizer.cli.doctor.finding import Finding, failed, not_checked, ok, warning
-from aws_parallelizer.cli.doctor.machines import MAKE_SPOT_ROLE
+from aws_parallelizer.core.launch_data import MAKE_SPOT_ROLE
 from aws_parallelizer.core.parameters import Parameters
 
 _WHO = "these credentials may not launch; the stack launches by its own role"
@@ -51,7 +51,7 @@ def verdict(answer: DryRun, denial: Denial | None, *, pool: str) -> Finding:
             cause = f"The endpoint took a dry run for a launch and started {answer.message}."
             return failed("launch", cause, "Terminate it. AWS does no such thing.")
         case "AuthFailure.ServiceLinkedRoleCreationNotPermitted":
-            return failed("launch", answer.message, MAKE_SPOT_ROLE)
+            return failed("launch", answer.message, f"Run once: {MAKE_SPOT_ROLE}")
     cause = f"EC2 would refuse {pool}: {answer.code}: {answer.message}"
     return failed("launch", cause, "Mend what it names.")
 

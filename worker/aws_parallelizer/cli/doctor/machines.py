@@ -7,10 +7,8 @@ from collections.abc import Collection, Sequence
 
 from aws_parallelizer.aws.survey import Image, Kind
 from aws_parallelizer.cli.doctor.finding import Finding, failed, not_checked, ok, warning
+from aws_parallelizer.core.launch_data import MAKE_SPOT_ROLE
 
-MAKE_SPOT_ROLE = (
-    "Run once: aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
-)
 _STANDARD = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
 _SHOWN = 6  # names in one line
 
@@ -109,7 +107,7 @@ def spot_role(*, there: bool, aws: bool) -> Finding:
     return failed(
         "spot role",
         "The account has no service-linked role for spot.",
-        MAKE_SPOT_ROLE,
+        f"Run once: {MAKE_SPOT_ROLE}",
     )
 
 
