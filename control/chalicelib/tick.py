@@ -104,12 +104,10 @@ class Tick:
             self._now,
             held=fleet.held,
         )
-        report = dataclasses.replace(executor.carry_out(decided), misgiven=holdings.misgiven)
-        if holdings.misgiven:
-            gave = " ".join(holdings.misgiven)
-            log.error(
-                "job %s: EC2 gave on-demand for spot, which is ended: %s", self.job.name, gave
-            )
+        misgiven = found.holdings.misgiven
+        if misgiven:
+            log.error("job %s: on-demand given for spot: %s", self.job.name, " ".join(misgiven))
+        report = dataclasses.replace(executor.carry_out(decided), misgiven=misgiven)
         return self._after(fleet, decided, report), decided, report
 
     @cached_property
