@@ -59,11 +59,14 @@ class World:
     def __post_init__(self) -> None:
         self.queues = FakeQueues(clock=lambda: self.ec2.now.timestamp())
         self.settings = settings()
-        self.guard = Guard(self.ec2, self.settings.stack)
-        self.ec2.witness = self.guard
         self.s3.put(self.settings.environment_bucket, "e.zip")
         self.registry = Registry(cast("Any", self.table))
         self.ledger = Ledger(cast("Any", self.table))
+        self.guard = Guard(self.ec2, self.settings.stack, known=self._jobs)
+        self.ec2.witness = self.guard
+
+    def _jobs(self) -> set[str]:
+        return {job.name for job in self.registry.jobs()}
 
     @property
     def faults(self) -> Faults:
@@ -97,7 +100,6 @@ class World:
             dead_letter_url=f"{url}_dead",
             own_queue=True,
         )
-        self.guard.jobs.add(name)
         return self.registry.add_job(job)
 
     def change_job(self, name: str = "job", **changes: Any) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,13 @@ _NAMES = ("InstanceIds", "SpotInstanceRequestIds", "Resources")
 
 @dataclass
 class Guard:
-    """Every call that changes something names things of one job of the stack, and of that alone."""
+    """Every call that changes something names things of one job of the stack, and of that alone.
+    `known` are the jobs there are now.
+    """
 
     ec2: FakeEc2
     stack: str
-    jobs: set[str] = field(default_factory=set)
+    known: Callable[[], set[str]]
     broken: list[str] = field(default_factory=list)
 
     def __call__(self, operation: str, given: dict[str, Any]) -> None:
@@ -26,7 +29,7 @@ class Guard:
             return
         ids = [id_ for name in _NAMES for id_ in given.get(name, [])]
         owners = {self._owner(id_) for id_ in ids if self._is_there(id_)}
-        if len(owners) > 1 or not owners <= self.jobs:
+        if len(owners) > 1 or not owners <= self.known():
             self.broken.append(f"{operation} named {ids}, which are of {sorted(owners)}")
         template = given.get("LaunchTemplateName", f"{self.stack}/")
         if not template.startswith(f"{self.stack}/"):
