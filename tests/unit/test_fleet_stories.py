@@ -28,11 +28,6 @@ def test_a_launching_tick_may_break_at_any_call(spot: Spot, fault: Fault) -> Non
         story.tell([FILES, BrokenTick(call, fault), Tick(), Tick()])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Holdings.unseen counts from the intent's creation: of a launch that is sent five "
-    "minutes later, when a dead run's lease is over, it forgets what is not shown yet",
-)
 @pytest.mark.parametrize("spot", Spot)
 def test_a_launch_that_a_later_tick_sends_is_counted_until_it_is_shown(spot: Spot) -> None:
     call = "create_fleet" if spot is Spot.ONE_TIME else "run_instances"
