@@ -9,7 +9,7 @@ from typing import Any
 from aws_parallelizer.core.fleet import Beat, Instance, Intent, Mark, Phase, SpotRequest
 from chalicelib.actions import Launch, Plan
 from chalicelib.holdings import Holdings
-from chalicelib.planning import Limits, Situation
+from chalicelib.situation import Limits, Situation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = Limits(max_instances=10, drain_seconds=600, slots=2)

@@ -27,8 +27,8 @@ from chalicelib.context import Context
 from chalicelib.holdings import Holdings
 from chalicelib.metering import Meter
 from chalicelib.observing import Sight, look
-from chalicelib.planning import START_SECONDS_PER_TASK, Limits, Situation
 from chalicelib.readings import Readings
+from chalicelib.situation import START_SECONDS_PER_TASK, Limits, Situation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,10 @@ import pytest
 
 from aws_parallelizer.core.fleet import Backoff
 from aws_parallelizer.core.job import Wish
-from chalicelib import planning
+from chalicelib import market, planning
 from chalicelib.actions import Adopt, Launch, Replay, Settle
-from chalicelib.planning import Limits, plan
+from chalicelib.planning import plan
+from chalicelib.situation import Limits
 from situations import LIMITS, NOW, instance, intent, launched, request, running, situation
 
 
@@ -86,7 +87,7 @@ def test_a_doomed_one_time_instance_is_replaced_but_counts_against_the_most() ->
 def test_no_more_than_a_step_is_launched_at_a_time() -> None:
     many = replace(LIMITS, max_instances=1000)
 
-    assert launched(plan(situation(demand=100_000, limits=many))) == planning.STEP
+    assert launched(plan(situation(demand=100_000, limits=many))) == market.STEP
 
 
 def test_a_queue_that_could_not_be_read_launches_nothing_and_says_why() -> None:

@@ -12,7 +12,8 @@ from aws_parallelizer.core.fleet import Backoff, Phase
 from aws_parallelizer.core.job import Wish
 from chalicelib import planning
 from chalicelib.actions import CancelRequests, Launch, Start, Terminate
-from chalicelib.planning import Limits, Situation, plan
+from chalicelib.planning import plan
+from chalicelib.situation import Limits, Situation
 from situations import NOW, beat, instance, intent, launched, mark, request, situation
 
 STATES = ("pending", "running", "stopping", "stopped", "shutting-down", "terminated")
