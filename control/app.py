@@ -95,6 +95,11 @@ def enqueue(job: str) -> answers.Answer:
     return api.enqueue(_context(), _call(), job)
 
 
+@_route("POST", "/jobs/{job}/retry")
+def retry(job: str) -> answers.Answer:
+    return api.retry(_context(), _call(), job)
+
+
 @_route("GET", "/jobs/{job}/tasks")
 def list_tasks(job: str) -> answers.Answer:
     return api.list_tasks(_context(), _call(), job)

@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from aws_parallelizer.core.enqueue import Retry
 from aws_parallelizer.core.errors import ParameterError, Problem
 from aws_parallelizer.core.job import Job, Wish
 from aws_parallelizer.core.task import Task
-from chalicelib import answers, enqueueing, jobs, repetition, requests, status
+from chalicelib import answers, enqueueing, jobs, repetition, requests, retrying, status
 from chalicelib.answers import Answer, whole
 from chalicelib.context import Context
 
@@ -71,6 +72,19 @@ def enqueue(context: Context, call: Call, name: str) -> Answer:
         run = _id(call)
         step = enqueueing.start(context, name, run=run, bucket=wanted.bucket, prefix=wanted.prefix)
         return Answer(202, {"enqueue": run, "bucket": step.bucket, "prefix": step.prefix})
+
+    return _once(context, call, act)
+
+
+def retry(context: Context, call: Call, name: str) -> Answer:
+    """Begin to put failed tasks back in the queue."""
+    wanted = requests.body(call.body, requests.Retry)
+
+    def act() -> Answer:
+        run = _id(call)
+        narrowed = Retry(outcome=wanted.outcome, keys=wanted.keys)
+        retrying.start(context, name, run=run, prefix=wanted.prefix or "", wanted=narrowed)
+        return Answer(202, {"retry": run})
 
     return _once(context, call, act)
 

@@ -15,13 +15,14 @@ import msgspec
 from aws_parallelizer.aws.s3 import Listed
 from aws_parallelizer.core import enqueue, task
 from aws_parallelizer.core.enqueue import Progress
-from aws_parallelizer.core.errors import Conflict, NotFound, ParallelizerError
+from aws_parallelizer.core.errors import NotFound
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.task import Task
-from chalicelib import filters, intake, steps
+from chalicelib import filters, intake, runs, steps
 from chalicelib.context import Context
 from chalicelib.intake import Arrival
+from chalicelib.runs import NotTakenIn
 from chalicelib.steps import Enqueue
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,6 @@ log = logging.getLogger(__name__)
 _STEP_SPAN = timedelta(seconds=30)  # a tenth of the function's time-out
 _PARALLEL = 8  # pieces of a page that are taken in at once
 _PIECE = 125  # objects; a page has 1,000
-
-
-class NotTakenIn(ParallelizerError):
-    """Some objects of a step could not be enqueued: it is to be delivered again."""
 
 
 def start(
@@ -48,9 +45,7 @@ def start(
 
     `newer_than`: only new objects of then or later, as if S3 had told of them.
     """
-    job = context.registry.job(name)
-    if job.deleting:
-        raise Conflict(f"job {name} is being deleted")
+    job = runs.open_job(context, name)
     now = context.now()
     progress = Progress(
         job=name,
@@ -63,24 +58,9 @@ def start(
     )
     if not context.s3.has(progress.bucket):
         raise NotFound(f"bucket {progress.bucket} is not there, or this stack may not list it")
-    step = step_of(_begun(context, job, progress), again=False)
-    context.registry.change_job(name, lambda job: _with_run(job, run))
-    try:
-        steps.send(context, step)
-    except Exception:
-        # Nothing is under way: an id that stayed would keep the job from being empty for a while.
-        end(context, name, run)
-        raise
+    step = step_of(runs.stored(context, job, progress), again=False)
+    runs.begin(context, step)
     return step
-
-
-def _begun(context: Context, job: Job, progress: Progress) -> Progress:
-    """What is stored of the enqueue: how far it came, where it is begun a second time."""
-    known = context.registry.progress(job.name, progress.run)
-    if known and progress.run in job.enqueues:
-        return known
-    version = known.version if known else 0
-    return context.registry.put_progress(msgspec.structs.replace(progress, version=version))
 
 
 def step_of(progress: Progress, *, again: bool) -> Enqueue:
@@ -99,23 +79,11 @@ def step_of(progress: Progress, *, again: bool) -> Enqueue:
 
 def carry_on(context: Context, step: Enqueue, *, delivery: int) -> None:
     """Do a step. `delivery` counts how often SQS has delivered it, this time included."""
-    try:
-        job = context.registry.job(step.job)
-    except NotFound:
-        return  # deleted since: nothing is left to do
-    if step.run not in job.enqueues or job.deleting:
-        return  # ended since: this is a repeated delivery
-    try:
-        following = _do(context, job, step, again=step.again or delivery > 1)
-    except Exception:
-        if delivery >= steps.DELIVERIES:
-            log.exception("enqueue %s of job %s is given up", step.run, job.name)
-            end(context, step.job, step.run)
-        raise  # SQS delivers the step again, or lays it among the dead ones
-    if following:
-        steps.send(context, following)
-    else:
-        end(context, step.job, step.run)
+
+    def do(job: Job, again: bool) -> Enqueue | None:
+        return _do(context, job, step, again=again)
+
+    runs.carry_on(context, step, delivery=delivery, do=do)
 
 
 def _do(context: Context, job: Job, step: Enqueue, *, again: bool) -> Enqueue | None:
@@ -128,17 +96,10 @@ def _do(context: Context, job: Job, step: Enqueue, *, again: bool) -> Enqueue | 
             return None
         _take_in(context, job, step, page, again=again)
         after = page[-1].key
-        progress = _written_down(context, progress, after) if progress else None
+        if progress:
+            noted = msgspec.structs.replace(progress, after=after, carried=context.now())
+            progress = runs.write_down(context, noted)
     return msgspec.structs.replace(step, after=after, again=False)
-
-
-def _written_down(context: Context, progress: Progress, after: str) -> Progress | None:
-    noted = msgspec.structs.replace(progress, after=after, carried=context.now())
-    try:
-        return context.registry.put_progress(noted)
-    except Conflict:
-        # The same step was delivered twice, or the enqueue has ended: both may list on, unharmed.
-        return context.registry.progress(progress.job, progress.run)
 
 
 def _take_in(context: Context, job: Job, step: Enqueue, page: list[Listed], *, again: bool) -> None:
@@ -179,24 +140,3 @@ def _message(job: Job, step: Enqueue, listed: Listed) -> Message:
     return Message(
         job=job.name, bucket=step.bucket, key=listed.key, etag=listed.etag, size=listed.size
     )
-
-
-def end(context: Context, name: str, run: str) -> None:
-    """The enqueue is over; what is known of it stays a while."""
-    try:
-        context.registry.change_job(name, lambda job: _without_run(job, run))
-    except NotFound:
-        return  # deleted meanwhile, and its runs with it
-    steps.nudge(context)
-
-
-def _with_run(job: Job, run: str) -> Job:
-    return msgspec.structs.replace(job, enqueues=(*_others(job, run), run))
-
-
-def _without_run(job: Job, run: str) -> Job:
-    return msgspec.structs.replace(job, enqueues=_others(job, run))
-
-
-def _others(job: Job, run: str) -> tuple[str, ...]:
-    return tuple(other for other in job.enqueues if other != run)

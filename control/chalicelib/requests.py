@@ -13,11 +13,12 @@ from msgspec import Meta
 
 from aws_parallelizer.core import parameters
 from aws_parallelizer.core.errors import ParameterError, Problem
-from aws_parallelizer.core.outcome import State
+from aws_parallelizer.core.outcome import OF_RETRIABLE, Outcome, State
 from aws_parallelizer.core.parameters import Parsed
 
 MAX_PAGE = 1000
 MAX_KEY_BYTES = 1024  # S3's
+MAX_KEYS_BYTES = 256_000  # of one retry: its row, packed, stays below DynamoDB's 400 KB
 
 T = TypeVar("T")
 
@@ -30,6 +31,24 @@ class Enqueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         _fits(self.prefix or "")
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which tasks to try again: all failed ones where nothing is said."""
+
+    outcome: Outcome | None = None
+    prefix: str | None = None
+    keys: Annotated[tuple[str, ...], Meta(min_length=1, max_length=1000)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome and self.outcome not in OF_RETRIABLE:
+            raise ValueError(f"outcome is {self.outcome}; allowed: {', '.join(OF_RETRIABLE)}")
+        for key in (self.prefix or "", *(self.keys or ())):
+            _fits(key)
+        if not all(self.keys or ("some",)):
+            raise ValueError("keys holds an empty key")
+        if sum(len(key.encode()) for key in self.keys or ()) > MAX_KEYS_BYTES:
+            raise ValueError(f"keys has more than {MAX_KEYS_BYTES} bytes of UTF-8 in all")
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):

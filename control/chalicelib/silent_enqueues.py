@@ -1,6 +1,6 @@
-"""Enqueues that nobody carries on any more: their step is sent again, or they are ended.
+"""Enqueues and retries that nobody carries on: their step is sent again, or they are ended.
 
-A function may die between marking an enqueue in the job's row and sending its step, and a step may
+A function may die between marking one in the job's row and sending its step, and a step may
 end in the dead-letter queue unseen. The mark would keep the job from ever counting as empty.
 """
 
@@ -15,7 +15,7 @@ from aws_parallelizer.aws.dynamodb import Unwritten
 from aws_parallelizer.core.enqueue import Care, Progress, care, unknown
 from aws_parallelizer.core.errors import Conflict
 from aws_parallelizer.core.job import Job
-from chalicelib import enqueueing, steps
+from chalicelib import enqueueing, retrying, runs, steps
 from chalicelib.context import Context
 from chalicelib.steps import NotSent
 
@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def wake(context: Context, job: Job) -> None:
-    """Carry the job's silent enqueues on. To be called at every tick; harmless when doubled."""
+    """Carry the job's silent enqueues and retries on. To be called at every tick; harmless when
+    doubled.
+    """
     for run in job.enqueues:
         try:
             _look_after(context, job, run)
@@ -42,7 +44,7 @@ def _look_after(context: Context, job: Job, run: str) -> None:
             return
         case Care.AN_END:
             log.error("enqueue %s of job %s is given up: nobody carries it on", run, job.name)
-            enqueueing.end(context, job.name, run)
+            runs.end(context, job.name, run)
         case Care.ANOTHER_STEP:
             _send_again(context, progress)
 
@@ -52,4 +54,5 @@ def _send_again(context: Context, progress: Progress) -> None:
     renewed = msgspec.structs.replace(progress, carried=context.now(), resent=progress.resent + 1)
     # Written first: another tick that finds it silent too is refused, or waits again.
     stored = context.registry.put_progress(renewed)
-    steps.send(context, enqueueing.step_of(stored, again=True))
+    carrying = retrying if stored.retry else enqueueing
+    steps.send(context, carrying.step_of(stored, again=True))

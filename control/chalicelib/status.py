@@ -41,6 +41,7 @@ def full(context: Context, job: Job) -> dict[str, Any]:
     return {
         **brief(job, fleet),
         "counts": counts,
+        "retry": _retry(context, job),
         "queue": queue,
         "inFlight": queue and queue["inFlight"],
         "instances": [whole(one) for one in fleet.instances[:_SHOWN]] if fleet else [],
@@ -58,6 +59,25 @@ def _state(job: Job) -> str:
     if job.stopped:
         return "stopped"
     return "paused" if job.paused else "active"
+
+
+def _retry(context: Context, job: Job) -> dict[str, Any] | None:
+    """The last retry, and how far it is; None = there was none lately."""
+    progress = context.registry.progress(job.name, job.retry) if job.retry else None
+    if progress is None or progress.retry is None:
+        return None
+    told = progress.retry
+    return {
+        "id": progress.run,
+        "began": progress.began,
+        "outcome": told.outcome,
+        "prefix": progress.prefix,
+        "keyCount": None if told.keys is None else len(told.keys),
+        "retried": told.retried,
+        "passedOver": told.passed_over,
+        "unknown": told.unknown,
+        "underWay": progress.run in job.enqueues,
+    }
 
 
 def _queue(context: Context, job: Job) -> dict[str, int] | None:

@@ -42,13 +42,24 @@ class Enqueue(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="
     again: bool = False
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="retry"):
+    """Put tasks back in the queue, from where the run's progress says.
+
+    `run` and `again` as of an enqueue.
+    """
+
+    job: str
+    run: str
+    again: bool = False
+
+
 class Purge(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="purge"):
     """Remove rows of a job that is being deleted, and at last the job."""
 
     job: str
 
 
-Step = Reconcile | Enqueue | Purge
+Step = Reconcile | Enqueue | Retry | Purge
 
 
 class NotSent(ParallelizerError):

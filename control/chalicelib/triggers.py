@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chalicelib import enqueueing, ingest, jobs, reconcile, steps
+from chalicelib import enqueueing, ingest, jobs, reconcile, retrying, steps
 from chalicelib.context import Context
 from chalicelib.ingest import Told
 
@@ -39,6 +39,8 @@ def _carry_out(context: Context, found: steps.Step, delivery: int) -> None:
             reconcile.run(context)
         case steps.Enqueue():
             enqueueing.carry_on(context, found, delivery=delivery)
+        case steps.Retry():
+            retrying.carry_on(context, found, delivery=delivery)
         case steps.Purge():
             jobs.purge(context, found)
 

@@ -94,6 +94,33 @@ def test_open_tasks_are_found_by_age(ledger: Ledger) -> None:
     assert list(ledger.in_states("j", OPEN, until=until)) == ["old"]
 
 
+def test_tasks_are_found_by_when_they_came_into_a_state(ledger: Ledger) -> None:
+    ledger.write([row(f"at {i}", now=NOW + timedelta(minutes=i)) for i in range(4)])
+    since, until = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
+    assert set(ledger.in_states("j", OPEN, since=since)) == {"at 1", "at 2", "at 3"}
+    assert set(ledger.in_states("j", OPEN, since=since, until=until)) == {"at 1", "at 2"}
+
+
+def test_stretches_hold_every_task_of_a_state_once_though_it_leaves_the_state(
+    ledger: Ledger,
+) -> None:
+    stored = ledger.write([row(f"k{i}") for i in range(40)])
+    ledger.write([in_state(one, State.FAILED) for one in stored[:35]])
+    ledger.write([in_state(one, State.FAILED, minutes=2) for one in stored[35:]])
+    seen: list[str] = []
+    token = ""
+    for _ in range(50):
+        page = ledger.stretch(
+            "j", State.FAILED, until=NOW + timedelta(minutes=1), token=token, limit=3
+        )
+        seen.extend(one.key for one in page.tasks)
+        ledger.write([in_state(one, State.QUEUED, minutes=3) for one in page.tasks])
+        token = page.next
+        if not token:
+            break
+    assert sorted(seen) == sorted(f"k{i}" for i in range(35))
+
+
 @pytest.mark.parametrize("state", [None, State.QUEUED])
 def test_pages_hold_every_task_once_and_end(ledger: Ledger, state: State | None) -> None:
     ledger.write([row(f"a/{i}") for i in range(30)] + [row(f"b/{i}") for i in range(5)])

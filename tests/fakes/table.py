@@ -46,6 +46,7 @@ class FakeTable:
         self,
         state: str,
         *,
+        since: str = "",
         until: str = "",
         after: tuple[Key, str] | None = None,
         limit: int | None = None,
@@ -55,7 +56,7 @@ class FakeTable:
             (
                 (document.since, document.key)
                 for document in self.documents.values()
-                if document.state == state and (not until or document.since <= until)
+                if document.state == state and since <= document.since <= (until or "9")
             ),
             reverse=newest_first,
         )

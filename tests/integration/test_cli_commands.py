@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 import emulator
 from aws_parallelizer.aws import clients
+from aws_parallelizer.cli import retries
 from aws_parallelizer.cli.main import app
 from fakes.http_api import HttpApi, serving
 
@@ -67,6 +68,7 @@ def stage(endpoint: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
             "counts": COUNTS,
             "line": "2 at work",
             "instances": [INSTANCE],
+            "instanceCount": 1,
         },
     }
     task = {"key": "j/[x]", "state": "failed", "attempts": 3, "lastOutput": "bad\x1b[2J\nthing"}
@@ -76,6 +78,7 @@ def stage(endpoint: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-un
         "PUT /api/jobs/j": [(201, document)],
         "DELETE /api/jobs/j": [(202, {})],
         "POST /api/jobs/j/enqueue": [(202, {})],
+        "POST /api/jobs/j/retry": [(202, {"retry": "r1"}), (202, {"retry": "r2"})],
         "POST /api/jobs/j/instances": [(202, {})],
         "DELETE /api/jobs/j/instances": [(202, {})],
         "POST /api/jobs/j/pause": [(202, {"message": "nothing is launched"})],
@@ -220,6 +223,45 @@ def test_start_and_enqueue_ask_for_what_was_given(stage: Stage) -> None:
         {"prefix": "old/"},
         {},
     ]
+
+
+def retried(run: str, count: int, *, under_way: bool, passed_over: int = 0) -> dict[str, Any]:
+    told = {"id": run, "retried": count, "passedOver": passed_over, "unknown": 0}
+    return {"job": "j", "status": {"retry": {**told, "underWay": under_way}}}
+
+
+def test_a_retry_waits_until_all_are_back_in_the_queue_and_counts_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "EVERY_SECONDS", 0.01)
+    stage.api.answers["GET /api/jobs/j"] = [
+        (200, retried("r1", 0, under_way=True)),
+        (200, retried("r1", 7, under_way=True)),
+        (200, retried("r1", 9, under_way=False, passed_over=1)),
+    ]
+    told = stage.run("retry", "j", "--outcome", "timeout", "--prefix", "j/x")
+    assert "9 back in the queue, 1 passed over" in told.output
+    asked = [(one.method, one.body) for one in stage.api.asked]
+    assert asked == [
+        ("POST", {"outcome": "timeout", "prefix": "j/x"}),
+        *[("GET", None)] * 3,
+    ]
+
+
+def test_more_keys_than_one_call_takes_are_retried_in_several(stage: Stage) -> None:
+    stage.api.answers["GET /api/jobs/j"] = [
+        (200, retried("r1", 1000, under_way=False)),
+        (200, retried("r2", 1, under_way=False)),
+    ]
+    keys = [f"j/{number}" for number in range(1001)]
+    assert "1001 back in the queue." in stage.run("retry", "j", *keys).output
+    bodies = [one.body for one in stage.api.asked if one.method == "POST"]
+    assert bodies == [{"keys": keys[:1000]}, {"keys": keys[1000:]}]
+
+
+def test_a_retry_that_another_one_hides_says_so(stage: Stage) -> None:
+    stage.api.answers["GET /api/jobs/j"] = [(200, retried("r9", 5, under_way=True))]
+    assert "another retry has begun" in stage.run("retry", "j").output
 
 
 def test_pause_and_resume_say_what_will_happen(stage: Stage) -> None:

@@ -6,10 +6,18 @@ import json
 import re
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from aws_parallelizer.aws.api import ApiError
+from aws_parallelizer.aws.dynamodb import Table
+from aws_parallelizer.aws.ledger import Ledger
+from aws_parallelizer.core import task
+from aws_parallelizer.core.message import Message
+from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.task import Ended
 from stackhand import Stack, run
 from waiting import until
 
@@ -102,6 +110,47 @@ def test_what_was_there_before_the_job_is_enqueued_in_the_background(stack: Stac
     assert stack.tasks("early").keys() == keys
     assert stack.messages("early") == len(keys)
     stack.api.delete("/jobs/early", purge="true")
+
+
+def test_failed_tasks_go_back_to_the_queue_in_the_background(stack: Stack) -> None:
+    stack.api.put("/jobs/again", WANTED)
+    keys = [f"again/{number}" for number in range(60)] + ["again/a b+c%20é.txt"]
+    failed(stack, "again", keys, Outcome.TIMEOUT)
+    failed(stack, "again", ["again/other"], Outcome.PROGRAM_ERROR)
+
+    run = stack.api.post("/jobs/again/retry", {"outcome": "timeout"})["retry"]
+
+    def told() -> dict[str, Any]:
+        found: dict[str, Any] = stack.api.get("/jobs/again")["status"]["retry"]
+        return found
+
+    until(lambda: not told()["underWay"], seconds=60, what="the retry ends")
+    assert (told()["id"], told()["retried"]) == (run, len(keys))
+    tasks = stack.tasks("again")
+    queued = {key for key, task in tasks.items() if task["state"] == "queued"}
+    assert queued == set(keys)
+    assert {(tasks[key]["attempts"], tasks[key]["retries"]) for key in keys} == {(0, 1)}
+    assert stack.messages("again") == len(keys)
+
+    stack.api.post("/jobs/again/retry", {"keys": ["again/other", "again/0", "again/none"]})
+    until(lambda: not told()["underWay"], seconds=60, what="the second retry ends")
+    counts = [told()[name] for name in ("retried", "passedOver", "unknown")]
+    assert counts == [1, 1, 1]
+    assert stack.messages("again") == len(keys) + 1
+    stack.api.delete("/jobs/again", purge="true")
+
+
+def failed(stack: Stack, job: str, keys: list[str], outcome: Outcome) -> None:
+    """Tasks as a worker leaves them that have failed so."""
+    ledger = Ledger(Table(stack.client("dynamodb"), name=stack.outputs["LedgerTable"]))
+    now, bucket = datetime.now(UTC), stack.outputs["InputBucket"]
+    rows = []
+    for key in keys:
+        body = Message(job=job, bucket=bucket, key=key, etag="e", size=1)
+        row = task.enqueue(None, body, sequencer="", now=now)
+        assert row
+        rows.append(task.end(row, Ended(outcome=outcome), max_attempts=1, now=now))
+    assert all(ledger.write(rows))
 
 
 def test_what_reconcile_would_do_is_said_and_not_done(stack: Stack) -> None:

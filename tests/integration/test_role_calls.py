@@ -157,6 +157,7 @@ def office(endpoint: str) -> Office:
         for seconds in (120, 60):
             api.put_job(context, office.call(**wanted, visibilityTimeout=seconds), "job")
         api.enqueue(context, office.call(), "job")
+        api.retry(context, office.call(), "job")
         api.launch(context, office.call(count=1), "job")
     with office.acting("UploadRole") as context:
         for key in ("job/new", "job/newer"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 from typing import Any
 
 import pytest
 
+from aws_parallelizer.aws.dynamodb import Key
 from aws_parallelizer.core import task
 from aws_parallelizer.core.errors import Conflict, NotFound, ParameterError
 from aws_parallelizer.core.fleet import Fleet, Instance
@@ -236,6 +238,47 @@ def test_two_posts_at_once_with_one_key_are_one_wish_and_one_enqueue(
         api.enqueue(desk.context, post({}, key="k2"), "job")
     job = desk.world.registry.job("job")
     assert (len(job.wishes), len(job.enqueues)) == (1, 1)
+
+
+def test_a_retry_is_accepted_once_for_its_key_and_told_in_the_status(desk: Desk) -> None:
+    call = post({"outcome": "timeout", "prefix": "job/"}, key="k", path="/jobs/job/retry")
+    first, again = (api.retry(desk.context, call, "job") for _ in range(2))
+    assert (first.status, told(again)) == (202, told(first))
+    job = desk.world.registry.job("job")
+    assert job.enqueues == (told(first)["retry"],)
+    shown = told(api.get_job(desk.context, ask(), "job"))["status"]["retry"]
+    assert shown["id"] == told(first)["retry"]
+    assert (shown["outcome"], shown["prefix"], shown["keyCount"]) == ("timeout", "job/", None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"outcome": "done"}, "allowed: program-error, timeout"),
+        ({"outcome": "broken"}, "outcome"),
+        ({"prefix": "x" * 1025}, "1024"),
+        ({"keys": []}, "keys"),
+        ({"keys": [""]}, "empty key"),
+        ({"keys": ["é" * 513]}, "1024"),
+        ({"keys": ["k"] * 1001}, "1000"),
+        ({"keys": ["k" * 1000] * 257}, "256000"),
+        ({"keys": "k"}, "keys"),
+        ({"state": "failed"}, "state"),
+    ],
+)
+def test_a_wrong_retry_is_refused_by_the_fields_name(desk: Desk, wrong: object, named: str) -> None:
+    with pytest.raises(ParameterError, match=named):
+        api.retry(desk.context, post(wrong), "job")
+    assert desk.world.registry.job("job").enqueues == ()
+
+
+def test_a_retry_of_the_most_keys_fits_into_the_ledger(desk: Desk) -> None:
+    letters = random.Random(1)
+    keys = ["".join(letters.choices('"\\\n', k=256)) for _ in range(500)]
+    keys += ["".join(chr(letters.randrange(0x4E00, 0x9FFF)) for _ in range(85)) for _ in range(500)]
+    run = told(api.retry(desk.context, post({"keys": keys}), "job"))["retry"]
+    stored = desk.world.table.documents[Key("enqueue#job", run)]
+    assert len(stored.text.encode()) < 380_000
 
 
 def test_an_idempotency_key_for_another_request_is_a_conflict(desk: Desk) -> None:

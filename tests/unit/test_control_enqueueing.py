@@ -13,7 +13,7 @@ from aws_parallelizer.core.errors import Conflict, NotFound
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended
 from chalicelib import enqueueing, steps
-from chalicelib.enqueueing import NotTakenIn
+from chalicelib.runs import NotTakenIn
 from chalicelib.steps import Enqueue
 from desks import BUCKET, Desk
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from chalicelib import answers, api, enqueueing, ingest, jobs, steps, triggers
+from chalicelib import answers, api, enqueueing, ingest, jobs, runs, steps, triggers
 from chalicelib.api import Call
 from chalicelib.ingest import Told
 from desks import BUCKET, Desk
@@ -95,7 +95,7 @@ def run_steps(desk: Desk) -> None:
             continue
         try:
             triggers.step(desk.context, [record(f"s{number}", body)])
-        except enqueueing.NotTakenIn:
+        except runs.NotTakenIn:
             logging.getLogger("lambda").exception("the function failed")
 
 

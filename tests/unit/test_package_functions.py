@@ -11,6 +11,7 @@ ROUTES = {
     ("/jobs/{job}", "get"),
     ("/jobs/{job}", "delete"),
     ("/jobs/{job}/enqueue", "post"),
+    ("/jobs/{job}/retry", "post"),
     ("/jobs/{job}/tasks", "get"),
     ("/jobs/{job}/task", "get"),
     ("/jobs/{job}/instances", "get"),

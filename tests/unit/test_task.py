@@ -77,6 +77,30 @@ def test_enqueue_by_hand_takes_failed_and_skipped_tasks_and_leaves_done_and_open
     assert task.enqueue_again(running(), OBJECT, now=LATER) is None
 
 
+@pytest.mark.parametrize("outcome", [Outcome.PROGRAM_ERROR, Outcome.INPUT_MISSING])
+def test_a_retry_queues_a_failed_or_skipped_task_with_no_attempt_counted(outcome: Outcome) -> None:
+    row = task.end(running(), Ended(outcome=outcome, reason="why"), max_attempts=1, now=NOW)
+    row = msgspec.structs.replace(row, generation=4, reclaims=2)
+    again = task.retry(row, now=LATER)
+    assert again is not None
+    assert (again.state, again.attempts, again.reclaims, again.retries) == (State.QUEUED, 0, 0, 1)
+    assert (again.etag, again.generation, again.sequencer) == ("e1", 4, "0A")
+    assert (again.version, again.since, again.enqueued) == (row.version, LATER, LATER)
+    assert isinstance(claimed(again, message_id="m9"), Start)
+
+
+def test_a_retry_leaves_done_and_open_tasks_and_counts_no_generation_but_its_own() -> None:
+    done = task.end(running(), Ended(outcome=Outcome.DONE), max_attempts=1, now=NOW)
+    for row in (done, queued(), running()):
+        assert task.retry(row, now=LATER) is None
+    failed = task.end(running(), Ended(outcome=Outcome.TIMEOUT), max_attempts=1, now=NOW)
+    again = task.retry(failed, now=LATER)
+    assert again is not None
+    newer = task.enqueue(again, NEWER, sequencer="0B", now=LATER)
+    assert newer is not None
+    assert newer.retries == 0
+
+
 def test_a_second_message_of_a_running_task_is_dropped() -> None:
     assert isinstance(claimed(running("m1"), message_id="m2"), Drop)
 

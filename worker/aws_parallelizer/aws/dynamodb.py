@@ -138,18 +138,19 @@ class Table:
         self,
         state: str,
         *,
+        since: str = "",
         until: str = "",
         after: tuple[Key, str] | None = None,
         limit: int | None = None,
         newest_first: bool = False,
     ) -> Iterator[tuple[Key, str]]:
-        """(key, since) of the documents of an index state, oldest or newest first, `since` at
-        most `until`, behind `after`.
+        """(key, since) of the documents of an index state, oldest or newest first, from
+        `since` to `until`, both inclusive, behind `after`.
         """
         condition, values = "#state = :state", {":state": {"S": state}}
-        if until:
-            condition += " AND since <= :until"
-            values[":until"] = {"S": until}
+        if since or until:
+            condition += " AND since BETWEEN :since AND :until"
+            values |= {":since": {"S": since or "0"}, ":until": {"S": until or "9"}}
         pages = self._pages(
             IndexName=INDEX,
             ScanIndexForward=not newest_first,

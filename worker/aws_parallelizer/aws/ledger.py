@@ -107,17 +107,18 @@ class Ledger:
         job: str,
         states: Iterable[State],
         *,
+        since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[str]:
-        """Keys of tasks in the states since `until` or earlier; at most `limit` of each state and
-        shard.
+        """Keys of tasks that came into the states from `since` to `until`; at most `limit` of each
+        state and shard.
         """
-        last = _iso(until) if until else ""
+        first, last = _iso(since) if since else "", _iso(until) if until else ""
         for state in states:
             for shard in range(keys.SHARDS):
                 for at, _ in self._table.in_state(
-                    _state(job, state, shard), until=last, limit=limit
+                    _state(job, state, shard), since=first, until=last, limit=limit
                 ):
                     yield at.sort
 
@@ -169,6 +170,20 @@ class Ledger:
                 place = _Place(place.shard + 1)
         return Page(found, "")
 
+    def stretch(self, job: str, state: State, *, until: datetime, token: str, limit: int) -> Page:
+        """The next tasks in the state since `until` or earlier, in one query: up to `limit`, often
+        fewer and sometimes none before the end. The token stays good when those tasks change.
+        """
+        place = _read_token(token)
+        spots = self._spots(job, place, state=state, until=_iso(until), limit=limit)
+        rows = self.get_many(job, [at.sort for at, _ in spots])
+        found = [row for row in rows.values() if row.state == state]
+        if len(spots) == limit:
+            at, since = spots[-1]
+            return Page(found, _token(_Place(place.shard, at.sort, since)))
+        following = place.shard + 1
+        return Page(found, _token(_Place(following)) if following < keys.SHARDS else "")
+
     def purge(self, job: str) -> int:
         """Remove up to a few thousand of the job's rows; how many. Call until 0."""
         removed = 0
@@ -185,12 +200,16 @@ class Ledger:
                 _partition(job, place.shard), begins=prefix, after=place.key, limit=limit
             )
             return [(_Place(place.shard, row.key), row) for row in map(_task, documents)]
-        after = (_key(job, place.key), place.since) if place.key else None
-        spots = list(
-            self._table.in_state(_state(job, state, place.shard), after=after, limit=limit)
-        )
+        spots = self._spots(job, place, state=state, limit=limit)
         rows = self.get_many(job, [at.sort for at, _ in spots])
         return [(_Place(place.shard, at.sort, since), rows.get(at.sort)) for at, since in spots]
+
+    def _spots(
+        self, job: str, place: _Place, *, state: State, until: str = "", limit: int
+    ) -> list[tuple[Key, str]]:
+        after = (_key(job, place.key), place.since) if place.key else None
+        cell = _state(job, state, place.shard)
+        return list(self._table.in_state(cell, until=until, after=after, limit=limit))
 
 
 def _partition(job: str, shard: int) -> str:

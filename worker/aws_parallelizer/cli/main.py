@@ -112,6 +112,34 @@ def enqueue(
 
 
 @app.command()
+def retry(
+    job: Job,
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY", help="Only these, skipped ones too: whole keys."),
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="Only those that failed so: timeout, ...")] = "",
+    prefix: Annotated[str, typer.Option(help="Only keys that start so.")] = "",
+    stack: Stack = DEFAULT_STACK,
+) -> None:
+    """Put failed tasks back in the queue, with a fresh count of attempts.
+
+    \b
+    Example: aws-parallelizer retry photos --outcome timeout
+    """
+    from aws_parallelizer.cli import output, retries
+    from aws_parallelizer.cli.connection import connect
+
+    wanted = {
+        name: value for name, value in {"outcome": outcome, "prefix": prefix}.items() if value
+    }
+    told = retries.retry(
+        connect(stack), job, wanted=wanted, keys=keys or [], console=output.progress()
+    )
+    output.say(told.sentence)
+
+
+@app.command()
 def start(
     job: Job,
     count: Annotated[int, typer.Option(min=1, help="How many instances.")] = 1,

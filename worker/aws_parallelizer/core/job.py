@@ -39,6 +39,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
     Its inputs lie where its parameters say since `inputs_since`, None = since `created`. `paused`
     by a person, `hold` = why reconcile lets no worker take tasks (the budget is spent).
+    `enqueues` are the ids of enqueues and retries that are under way, `retry` is the last retry's.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     hold: str = ""
     wishes: tuple[Wish, ...] = ()
     enqueues: tuple[str, ...] = ()
+    retry: str = ""
     version: int = 0
 
     @property

@@ -45,3 +45,6 @@ class State(StrEnum):
 
 OPEN = (State.QUEUED, State.RUNNING)
 ENDED = (State.DONE, State.FAILED, State.SKIPPED)
+RETRIABLE = (State.FAILED, State.SKIPPED)
+# What a task may come to that has failed or been skipped.
+OF_RETRIABLE = tuple(one for one in Outcome if one not in (Outcome.DONE, Outcome.INTERRUPTED))

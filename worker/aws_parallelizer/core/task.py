@@ -2,7 +2,8 @@
 
     (none) ──enqueue──> queued ──claim──> running ──> done | failed | skipped
                           ^                  │
-                          └── retry, interrupted, newer object, sent anew
+                          ├── another attempt, interrupted, newer object, sent anew
+                          └── retry: a person asked for it, of failed and skipped ones
 
 Pure: each function takes the row as it was read and returns the row to write, or None where nothing
 is to change. The writer makes each write conditional on `version`, so that of two writers who read
@@ -17,7 +18,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from aws_parallelizer.core.message import Message
-from aws_parallelizer.core.outcome import OPEN, Outcome, State
+from aws_parallelizer.core.outcome import OPEN, RETRIABLE, Outcome, State
 
 LAST_OUTPUT_BYTES = 4096
 MAX_ROW_BYTES = 380_000  # a DynamoDB item has at most 400 KB, its keys included
@@ -32,7 +33,9 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A task's row. Times are UTC. `version` counts its writes, 0 = not yet stored."""
+    """A task's row. Times are UTC. `version` counts its writes, 0 = not yet stored; `retries` how
+    often a person had this generation tried again, each time with a fresh count of attempts.
+    """
 
     job: str
     key: str
@@ -46,6 +49,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     generation: int = 1
     attempts: int = 0
     reclaims: int = 0
+    retries: int = 0
     outcome: Outcome | None = None
     exit_code: int | None = None
     reason: str = ""
@@ -135,10 +139,26 @@ def enqueue_again(row: Task | None, message: Message, *, now: datetime) -> Task 
     """The row after a person asked to enqueue the object: new, changed and failed ones; None for
     all others.
     """
-    if row is not None and row.state in (State.FAILED, State.SKIPPED) and row.etag == message.etag:
-        fresh = _queued(message, sequencer=row.sequencer, now=now)
-        return msgspec.structs.replace(fresh, generation=row.generation, version=row.version)
+    if row is not None and row.state in RETRIABLE and row.etag == message.etag:
+        return _afresh(row, message, now=now)
     return enqueue(row, message, sequencer="", now=now)
+
+
+def retry(row: Task, *, now: datetime) -> Task | None:
+    """The row after a person asked to try the task again: queued, none of its attempts counted.
+    None where it has neither failed nor been skipped.
+    """
+    if row.state not in RETRIABLE:
+        return None
+    message = Message(job=row.job, bucket=row.bucket, key=row.key, etag=row.etag, size=row.size)
+    return _afresh(row, message, now=now)
+
+
+def _afresh(row: Task, message: Message, *, now: datetime) -> Task:
+    fresh = _queued(message, sequencer=row.sequencer, now=now)
+    return msgspec.structs.replace(
+        fresh, generation=row.generation, retries=row.retries + 1, version=row.version
+    )
 
 
 def skip(
