@@ -22,6 +22,7 @@ class Reclaim:
 
     def befall(self, story: Story) -> None:
         if machine := _one(story, self.which):
+            story.witness.replaced += self.notice and _is_persistent(story, machine)
             story.world.ec2.interrupt(machine.id, notice=self.notice)
             if self.notice and self.told:
                 _mark(story, machine)

@@ -25,13 +25,16 @@ class Broken(AssertionError):
 
 @dataclass
 class Witness:
-    """Sees every mutating call before its effect. `by_hand` are instances that people launched."""
+    """Sees every mutating call before its effect. `by_hand` are instances that people launched;
+    `replaced` = how many doomed ones were replaced by reconcile, and by EC2, of itself, too.
+    """
 
     world: World
     workers: Workers
     job: str
     most: int = 0
     wished: int = 0
+    replaced: int = 0
     by_hand: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
 
@@ -76,7 +79,7 @@ class Witness:
             self.broken.append(f"{len(bought)} machines run, maxInstances is {self.most}")
         healthy = [each for each in bought if not self._is_doomed(each)]
         needed = math.ceil(self.workers.queue.most_said / self.workers.slots)
-        if len(healthy) > needed + self.wished:
+        if len(healthy) > needed + self.wished + self.replaced:
             self.broken.append(
                 f"{len(healthy)} machines run, {needed} were needed and {self.wished} wished for"
             )
