@@ -23,6 +23,10 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
+class _Lost:
+    """An answer that does not arrive, of a call that was carried out."""
+
+
 class Faults:
     """What a client's next calls are answered, by operation; the others reach the emulator.
 
@@ -32,7 +36,7 @@ class Faults:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.sent: Counter[str] = Counter()
-        self._next: dict[str, deque[AWSResponse | None]] = defaultdict(deque)
+        self._next: dict[str, deque[AWSResponse | _Lost | None]] = defaultdict(deque)
         client.meta.events.register("before-send", self._before_send)
 
     def fail(self, operation: str, code: str, *, status: int = 400, times: int = 1) -> None:
@@ -58,6 +62,14 @@ class Faults:
         """The next answers do not come in time."""
         self._next[operation].extend([None] * times)
 
+    def lose(self, operation: str, *, times: int = 1) -> None:
+        """The next calls are carried out, and their answers get lost."""
+        self._next[operation].extend([_Lost()] * times)
+
+    def forgive(self) -> None:
+        """From now on every call reaches the emulator."""
+        self._next.clear()
+
     def _before_send(
         self, request: AWSPreparedRequest, event_name: str, **_: object
     ) -> AWSResponse | None:
@@ -66,7 +78,9 @@ class Faults:
         if not self._next[operation]:
             return None
         answer = self._next[operation].popleft()
-        if answer is None:
+        if isinstance(answer, _Lost):
+            self.client._endpoint.http_session.send(request)
+        if answer is None or isinstance(answer, _Lost):
             raise ReadTimeoutError(endpoint_url=request.url)
         return answer
 

@@ -26,6 +26,7 @@ Filters = Mapping[str, Sequence[str]]
 
 _REASON_TIME = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
 
+_FORGOTTEN = datetime(1970, 1, 1, tzinfo=UTC)  # the launch of one that is over, if EC2 tells none
 _UNKNOWN = ".NotFound"  # how the codes end of what EC2 does not know
 
 # Answers with HTTP 5xx of which EC2 says that nothing was launched.
@@ -63,7 +64,6 @@ class Ec2:
             for page in pages
             for reservation in page["Reservations"]
             for entry in reservation["Instances"]
-            if entry.get("LaunchTime")  # else it is over, and all but its id is forgotten
         ]
 
     def requests(self, filters: Filters) -> list[SpotRequest]:
@@ -209,19 +209,20 @@ _LAUNCHED: dict[str, Callable[[Mapping[str, Any]], Launched]] = {
 
 
 def _instance(entry: Mapping[str, Any]) -> Instance:
+    launched = entry.get("LaunchTime") or _FORGOTTEN
     tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
     return Instance(
         id=entry["InstanceId"],
         type=entry["InstanceType"],
         zone=(entry.get("Placement") or {}).get("AvailabilityZone", ""),
         state=entry["State"]["Name"],
-        launched=entry["LaunchTime"],
+        launched=launched,
         spot=entry.get("InstanceLifecycle") == "spot",
         request=entry.get("SpotInstanceRequestId", ""),
         launch=tags.get(TAG_LAUNCH, ""),
         subnet=entry.get("SubnetId", ""),
         protected=TAG_PROTECT in tags,
-        ended=_ended(entry.get("StateTransitionReason") or "", after=entry["LaunchTime"]),
+        ended=_ended(entry.get("StateTransitionReason") or "", after=launched),
     )
 
 
