@@ -87,13 +87,28 @@ class Holdings:
 
     @cached_property
     def terminable(self) -> tuple[Instance, ...]:
-        """Standing instances that nobody protects and no live request would start again."""
+        """Standing instances that nobody protects and no live request would start again; not those
+        whose request EC2 does not show yet, for that may be one.
+        """
         live = {request.id for request in self.live_requests}
         held = {request.instance for request in self.live_requests}
         return tuple(
             each
             for each in self.standing
-            if each.request not in live and each.id not in held and not each.protected
+            if each.request not in live
+            and each.id not in held
+            and each.id not in self.unrequested
+            and not each.protected
+        )
+
+    @cached_property
+    def unrequested(self) -> frozenset[str]:
+        """Ids of new instances that name a request which EC2 does not show yet."""
+        known = {"", *(request.id for request in self.requests)}
+        return frozenset(
+            each.id
+            for each in self.standing
+            if each.request not in known and self.now - each.launched < UNSEEN
         )
 
     @cached_property
@@ -203,7 +218,7 @@ class Holdings:
     @property
     def unsettled(self) -> int:
         """How many launches and instances may still come to light."""
-        return len(self.unresolved) + len(self.unseen)
+        return len(self.unresolved) + len(self.unseen) + len(self.unrequested)
 
     @cached_property
     def capacity(self) -> int:

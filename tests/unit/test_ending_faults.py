@@ -68,6 +68,26 @@ def test_an_instance_that_ec2_launches_between_the_listing_and_the_cancel_is_swe
     assert world.registry.jobs() == []
 
 
+@pytest.mark.parametrize("order", ["stopped", "deleting"])
+@pytest.mark.parametrize("hidden", [0, 90])
+def test_an_instance_whose_request_ec2_does_not_show_yet_is_not_ended_before_it(
+    world: World, order: str, hidden: float
+) -> None:
+    world.ec2.requests_show_after = timedelta(seconds=90)
+    world.ec2.shows_after = timedelta(seconds=hidden)
+    world.add_job(spot_type="persistent")
+    world.enqueue(*[f"job/{number}" for number in range(40)])
+    world.tick()
+
+    world.change_job(**{order: True})
+    world.tick(15)
+
+    ends = [name for name, _ in world.ec2.calls if name in (CANCEL, TERMINATE)]
+    assert ends == [CANCEL, TERMINATE]
+    assert world.ec2.running == []
+    assert len(world.ec2.machines) == 2  # EC2 started none again
+
+
 def test_a_stopped_instance_that_goes_with_its_cancelled_request_is_no_fault_to_be_told(
     world: World,
 ) -> None:
