@@ -153,7 +153,7 @@ def test_the_documented_status_fields_are_those_that_are_told() -> None:
 
 def test_the_documented_metrics_are_those_that_are_said() -> None:
     refused = {kind.value: 1 for kind in Class}
-    numbers = JobNumbers(job="j", queued=1, in_flight=1, spent=1.0, refused=refused)
+    numbers = JobNumbers(job="j", queued=1, in_flight=1, spent=1.0, refused=refused, misgiven=1)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     lines = (job_line(numbers, stack="s", now=now), run_line(stack="s", now=now, jobs=[numbers]))
     said = {name for line in lines for name in line} - {"_aws", "Stack", "Job"}
