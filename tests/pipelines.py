@@ -22,7 +22,7 @@ from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.pipeline import Pipeline
-from aws_parallelizer.worker.publishing import Publishing
+from aws_parallelizer.worker.publishing import Holds, Publishing
 from aws_parallelizer.worker.scratch import Scratch
 from aws_parallelizer.worker.settlement import Settlement
 from aws_parallelizer.worker.stopping import Stop
@@ -120,7 +120,12 @@ class Plant:
             claims=Claims(self.ledger, Bearer(JOB, "in", "i-1", "v1")),
             tools=Tools(
                 objects=objects,
-                publishing=Publishing(objects, parameters=self.parameters, patience=patience),
+                publishing=Publishing(
+                    objects,
+                    parameters=self.parameters,
+                    patience=patience,
+                    holds=Holds(self.ledger, offload=offload, patience=patience),
+                ),
                 scratch=scratch,
                 shown=shown,
                 patience=patience,

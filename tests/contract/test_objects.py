@@ -115,15 +115,42 @@ def test_an_object_that_is_there_is_not_overwritten_unless_asked(
         await bucket.objects.upload(first, bucket=bucket.name, key=key, maker="in/%0A")
         with pytest.raises(ObjectTaken):
             await bucket.objects.upload(second, bucket=bucket.name, key=key, maker="other")
-        assert await bucket.objects.maker(bucket.name, key) == "in/%0A"
+        assert (await bucket.objects.made(bucket.name, key)).maker == "in/%0A"
         assert bucket.get(key) == b"first"
         await bucket.objects.upload(
             second, bucket=bucket.name, key=key, maker="other", replace=True
         )
-        assert await bucket.objects.maker(bucket.name, key) == "other"
+        assert (await bucket.objects.made(bucket.name, key)).maker == "other"
 
     asyncio.run(story())
     assert bucket.get(key) == b"second"
+
+
+@pytest.mark.parametrize("key", ["plain", "new\nline"])
+@pytest.mark.parametrize("in_parts", [False, True], ids=["whole", "in parts"])
+def test_only_the_object_that_was_looked_at_is_replaced(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, in_parts: bool
+) -> None:
+    if in_parts:
+        monkeypatch.setattr(objects, "WHOLE_BYTES", 1)
+        monkeypatch.setattr(objects, "PUT_BYTES", 2)
+    path = tmp_path / "file"
+
+    async def put(body: bytes, replace: bool | str) -> None:
+        path.write_bytes(body)
+        await bucket.objects.upload(path, bucket=bucket.name, key=key, replace=replace)
+
+    async def story() -> None:
+        await put(b"first", False)
+        seen = (await bucket.objects.made(bucket.name, key)).etag
+        await put(b"second", seen)
+        with pytest.raises(ObjectTaken):
+            await put(b"third", seen)
+        assert bucket.get(key) == b"second"
+        with pytest.raises(ObjectTaken):
+            await bucket.objects.upload(path, bucket=bucket.name, key=f"{key}2", replace=seen)
+
+    asyncio.run(story())
 
 
 def test_an_object_that_no_task_made_bears_no_maker(bucket: Bucket, tmp_path: Path) -> None:
@@ -131,7 +158,7 @@ def test_an_object_that_no_task_made_bears_no_maker(bucket: Bucket, tmp_path: Pa
 
     async def story() -> str | None:
         await bucket.objects.upload(tmp_path / "file", bucket=bucket.name, key="plain")
-        return await bucket.objects.maker(bucket.name, "plain")
+        return (await bucket.objects.made(bucket.name, "plain")).maker
 
     assert asyncio.run(story()) is None
 
@@ -141,7 +168,7 @@ def test_a_missing_object_is_told_from_a_failure(bucket: Bucket, tmp_path: Path,
     with pytest.raises(ObjectMissing):
         asyncio.run(bucket.objects.download(bucket.name, key, to=tmp_path / "x"))
     with pytest.raises(ObjectMissing):
-        asyncio.run(bucket.objects.maker(bucket.name, key))
+        asyncio.run(bucket.objects.made(bucket.name, key))
 
 
 @pytest.mark.parametrize("key", ["empty", "em\npty"])
@@ -173,7 +200,7 @@ def test_a_large_file_goes_in_parts_and_is_not_overwritten(
         assert stored == (len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
         with pytest.raises(ObjectTaken):
             await bucket.objects.upload(path, bucket=bucket.name, key=key, maker="other")
-        assert await bucket.objects.maker(bucket.name, key) == "me"
+        assert (await bucket.objects.made(bucket.name, key)).maker == "me"
         fetched = await bucket.objects.download(bucket.name, key, to=tmp_path / "back")
         assert fetched.size == len(body)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_parallelizer.aws.object_errors import ObjectMissing, ObjectTaken
-from aws_parallelizer.aws.objects import Fetched, Stored
+from aws_parallelizer.aws.objects import Fetched, Made, Stored
 
 
 class Kept(NamedTuple):
@@ -32,18 +32,25 @@ class FakeObjects:
         return Fetched(len(body), hashlib.md5(body).hexdigest())
 
     async def upload(
-        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool = False
+        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool | str = False
     ) -> Stored:
         self._call("upload")
-        if (bucket, key) in self.kept and not replace:
-            raise ObjectTaken(f"s3://{bucket}/{key} exists")
+        self._require(bucket, key, replace)
         body = path.read_bytes()  # noqa: ASYNC240 - small
         self.kept[bucket, key] = Kept(body, maker or None)
         return Stored(len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
 
-    async def maker(self, bucket: str, key: str) -> str | None:
-        self._call("maker")
-        return self._find(bucket, key).maker
+    async def made(self, bucket: str, key: str) -> Made:
+        self._call("made")
+        found = self._find(bucket, key)
+        return Made(found.maker, _etag(found.body))
+
+    def _require(self, bucket: str, key: str, replace: bool | str) -> None:
+        there = self.kept.get((bucket, key))
+        if isinstance(replace, str) and not (there and _etag(there.body) == replace):
+            raise ObjectTaken(f"s3://{bucket}/{key} is another one")
+        if not replace and there:
+            raise ObjectTaken(f"s3://{bucket}/{key} exists")
 
     def _find(self, bucket: str, key: str) -> Kept:
         if (bucket, key) not in self.kept:
@@ -54,3 +61,7 @@ class FakeObjects:
         self.calls.append(name)
         if self.failures:
             raise self.failures.pop(0)
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body).hexdigest()}"'

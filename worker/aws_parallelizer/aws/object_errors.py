@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import (
     AlreadyExistsError,
     PermissionDeniedError,
+    PreconditionError,
     UnauthenticatedError,
 )
 
@@ -20,7 +21,7 @@ class ObjectMissing(ParallelizerError):
 
 
 class ObjectTaken(ParallelizerError):
-    """There is an object of this key already."""
+    """There is an object of this key already, or another than the one that was to be replaced."""
 
 
 class ObjectFailure(ParallelizerError):
@@ -34,7 +35,7 @@ class ObjectRefused(ObjectFailure):
 def of_obstore(error: Exception, what: str) -> ParallelizerError:
     """What an error of obstore's means; `what` was asked of S3."""
     sentence = f"{what}: {str(error).partition('Debug source')[0].strip():.500}"
-    if isinstance(error, AlreadyExistsError):
+    if isinstance(error, AlreadyExistsError | PreconditionError):
         return ObjectTaken(sentence)
     if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in sentence:
         return ObjectMissing(sentence)

@@ -14,13 +14,14 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import obstore
 from botocore.exceptions import BotoCoreError
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from aws_parallelizer.aws import multipart
 from aws_parallelizer.aws.object_errors import (
     ObjectFailure,
     ObjectMissing,
@@ -28,6 +29,9 @@ from aws_parallelizer.aws.object_errors import (
     by_boto3,
     of_obstore,
 )
+
+if TYPE_CHECKING:  # no name at run time
+    from obstore import PutMode
 
 MAKER = "parallelizer-input"  # the metadata that names the input which made an output
 WHOLE_BYTES = 8 * 1024 * 1024  # up to here an object passes through memory in one piece
@@ -48,6 +52,13 @@ class Stored(NamedTuple):
 
     size: int
     checksum: str
+
+
+class Made(NamedTuple):
+    """An object that is there: the `maker` that it was stored with, if any, and its ETag."""
+
+    maker: str | None
+    etag: str
 
 
 class Contents(NamedTuple):
@@ -89,11 +100,21 @@ class Objects:
         return Fetched(size, etag)
 
     async def upload(
-        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool = False
+        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool | str = False
     ) -> Stored:
-        """Store a file, checked by S3 on its way in; raises ObjectTaken unless `replace`. `maker`
-        is ASCII.
+        """Store a file, checked by S3 on its way in; raises ObjectTaken where something is, unless
+        `replace`: True, or the ETag of the only object that may be replaced. `maker` is ASCII.
         """
+        try:
+            return await self._upload(path, bucket, key, maker=maker, replace=replace)
+        except ObjectMissing as error:
+            # The one that was to be replaced, or the parts of an upload that was completed already
+            # and whose answer got lost: in both cases the caller looks at what is there now.
+            raise ObjectTaken(str(error)) from error
+
+    async def _upload(
+        self, path: Path, bucket: str, key: str, *, maker: str, replace: bool | str
+    ) -> Stored:
         if _size(path) <= WHOLE_BYTES:
             return await self._put(read(path), bucket, key, maker=maker, replace=replace)
         async with self._large:
@@ -102,14 +123,13 @@ class Objects:
                 return await self._put(contents, bucket, key, maker=maker, replace=replace)
             return await self._put_parts(path, bucket, key, maker=maker, replace=replace)
 
-    async def maker(self, bucket: str, key: str) -> str | None:
-        """The `maker` that the object was stored with, if any; raises ObjectMissing."""
+    async def made(self, bucket: str, key: str) -> Made:
+        """Who made the object; raises ObjectMissing."""
         head = await self._head(bucket, key)
-        found: str | None = head["Metadata"].get(MAKER)
-        return found
+        return Made(head["Metadata"].get(MAKER), head["ETag"])
 
     async def _put(
-        self, contents: Contents, bucket: str, key: str, *, maker: str, replace: bool
+        self, contents: Contents, bucket: str, key: str, *, maker: str, replace: bool | str
     ) -> Stored:
         if not _is_nameable(key):
             etag = await asyncio.to_thread(
@@ -122,7 +142,7 @@ class Objects:
                     key,
                     contents.body or b"",
                     attributes={**_metadata(maker)},
-                    mode="overwrite" if replace else "create",
+                    mode=_mode(replace),
                     use_multipart=False,
                 )
             except (BaseError, FileNotFoundError) as error:
@@ -135,39 +155,13 @@ class Objects:
         return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
 
     async def _put_parts(
-        self, path: Path, bucket: str, key: str, *, maker: str, replace: bool
+        self, path: Path, bucket: str, key: str, *, maker: str, replace: bool | str
     ) -> Stored:
-        # A multipart upload through obstore cannot be conditional: what is there is looked up
-        # first.
-        if not replace and await self._exists(bucket, key):
-            raise ObjectTaken(f"s3://{bucket}/{key} exists")
-        contents = await asyncio.to_thread(functools.partial(read, path, keep=False))
-        if not _is_nameable(key):
-            extra = {"Metadata": _metadata(maker), "ChecksumAlgorithm": "SHA256"}
-            call = functools.partial(self._client.upload_file, ExtraArgs=extra)
-            await asyncio.to_thread(by_boto3, call, str(path), bucket, key)
-        else:
-            try:
-                await obstore.put_async(
-                    self._store(bucket),
-                    key,
-                    path,
-                    attributes={**_metadata(maker)},
-                    use_multipart=True,
-                    chunk_size=max(WHOLE_BYTES, contents.size // 9000),  # S3 takes 10,000 parts
-                    max_concurrency=4,
-                )
-            except (BaseError, FileNotFoundError) as error:
-                raise of_obstore(error, f"PUT s3://{bucket}/{key}") from error
-        await self._verify(contents, bucket, key)
-        return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
-
-    async def _exists(self, bucket: str, key: str) -> bool:
-        try:
-            await self._head(bucket, key)
-        except ObjectMissing:
-            return False  # the key is free
-        return True
+        # obstore's multipart uploads know no condition: without one, the output of a worker that
+        # lost its task could take the place of a later one's.
+        sent = await asyncio.to_thread(self._put_parts_by_boto3, path, bucket, key, maker, replace)
+        await self._verify(Contents(sent.size, sent.sha256, "", None), bucket, key)
+        return Stored(sent.size, f"sha256:{sent.sha256.hex()}")
 
     async def _verify(self, contents: Contents, bucket: str, key: str) -> None:
         head = await self._head(bucket, key)
@@ -200,7 +194,7 @@ class Objects:
         return Fetched(written, answer["ETag"].strip('"'))
 
     def _put_by_boto3(
-        self, contents: Contents, bucket: str, key: str, maker: str, replace: bool
+        self, contents: Contents, bucket: str, key: str, maker: str, replace: bool | str
     ) -> str:
         answer = by_boto3(
             self._client.put_object,
@@ -209,9 +203,26 @@ class Objects:
             Body=contents.body or b"",
             Metadata=_metadata(maker),
             ChecksumSHA256=b64encode(contents.sha256).decode(),
-            **({} if replace else {"IfNoneMatch": "*"}),
+            **_conditions(replace),
         )
         return str(answer["ETag"])
+
+    def _put_parts_by_boto3(
+        self, path: Path, bucket: str, key: str, maker: str, replace: bool | str
+    ) -> multipart.Sent:
+        with path.open("rb") as file:
+            return multipart.Sent(
+                *by_boto3(
+                    multipart.put,
+                    self._client,
+                    file,
+                    bucket=bucket,
+                    key=key,
+                    size=_size(path),
+                    metadata=_metadata(maker),
+                    conditions=_conditions(replace),
+                )
+            )
 
 
 def read(path: Path, *, keep: bool = True) -> Contents:
@@ -231,6 +242,18 @@ def read(path: Path, *, keep: bool = True) -> Contents:
 
 def _metadata(maker: str) -> dict[str, str]:
     return {MAKER: maker} if maker else {}
+
+
+def _mode(replace: bool | str) -> PutMode:
+    if isinstance(replace, str):
+        return {"e_tag": replace}
+    return "overwrite" if replace else "create"
+
+
+def _conditions(replace: bool | str) -> dict[str, str]:
+    if isinstance(replace, str):
+        return {"IfMatch": replace}
+    return {} if replace else {"IfNoneMatch": "*"}
 
 
 def _is_nameable(key: str) -> bool:

@@ -213,7 +213,7 @@ class Pipeline:
     async def _attempt(self, work: Work) -> Ended:
         if not (self._stop.halting.is_set() or self._stop.holding.is_set()):
             ended = await attempt.run(work, self._tools)
-            if ended.outcome != Outcome.INTERRUPTED:
+            if ended.outcome != Outcome.INTERRUPTED or not self._stop.why:
                 return ended
         return Ended(outcome=Outcome.INTERRUPTED, reason=self._stop.why)
 

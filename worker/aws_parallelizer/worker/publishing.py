@@ -8,33 +8,67 @@ import asyncio
 import functools
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.object_errors import ObjectFailure, ObjectMissing, ObjectTaken
-from aws_parallelizer.aws.objects import Objects, Stored
+from aws_parallelizer.aws.objects import Made, Objects, Stored
 from aws_parallelizer.core import keys
 from aws_parallelizer.core.errors import BadOutput, ParallelizerError
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Output, Task
+from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.outputs import OutputFile
-from aws_parallelizer.worker.patience import Patience
+from aws_parallelizer.worker.patience import Patience, jittered
 
 MAX_KEY_BYTES = 1024
 _MAKER_BYTES = 1800  # of S3's 2,048 for all metadata
 _AT_ONCE = 8  # uploads of one task
+_TRIES = 5  # to store an output whose key changes hands meanwhile
+_PAUSE_SECONDS = 0.5
 
 
 class Collision(ParallelizerError):
     """Another input already made an output of this key; the earlier one stays."""
 
 
-class Publishing:
-    """Uploads for one job."""
+class LeaseLost(ParallelizerError):
+    """The task is in other hands."""
 
-    def __init__(self, objects: Objects, *, parameters: Parameters, patience: Patience) -> None:
+
+class Holds:
+    """Whether the ledger has a task as it was claimed. Without a ledger nobody can tell, and it is
+    taken for so. Raises what the ledger raises.
+    """
+
+    def __init__(self, ledger: Ledger | None, *, offload: Offload, patience: Patience) -> None:
+        self._ledger = ledger
+        self._offload = offload
+        self._patience = patience
+
+    async def __call__(self, task: Task) -> bool:
+        if self._ledger is None:
+            return True
+        call = functools.partial(self._offload, self._ledger.get_many, task.job, [task.key])
+        rows = await self._patience(call, what=f"reading the row of {task.key!r:.200}")
+        return task.key in rows and rows[task.key].version == task.version
+
+
+class Publishing:
+    """Uploads for one job. What `holds` a task no more replaces nothing."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        *,
+        parameters: Parameters,
+        patience: Patience,
+        holds: Callable[[Task], Awaitable[bool]],
+    ) -> None:
         self._objects = objects
+        self._holds = holds
         self._patience = patience
         self._bucket = parameters.output_bucket or ""
         self._input_bucket = parameters.input_bucket or ""
@@ -72,32 +106,43 @@ class Publishing:
         return key
 
     async def _store(self, task: Task, file: OutputFile, key: str) -> Output:
-        own = maker(task)
-        try:
-            stored = await self._put(file.path, key, maker=own, replace=False)
-        except ObjectTaken:
-            await self._require_own(key, own)
-            stored = await self._put(file.path, key, maker=own, replace=True)
-        return Output(key, stored.size, stored.checksum)
+        replace: bool | str = False
+        for _ in range(_TRIES):
+            try:
+                stored = await self._put(file.path, key, maker=maker(task), replace=replace)
+            except ObjectTaken:
+                replace = await self._replaceable(task, key)
+            else:
+                return Output(key, stored.size, stored.checksum)
+        raise ObjectFailure(f"output {key!r:.300} changes all the time")
 
-    async def _require_own(self, key: str, own: str) -> None:
-        other = await self._patience(
-            functools.partial(self._maker, key), what=f"reading who made {key!r:.200}"
-        )
-        if other != own:
+    async def _replaceable(self, task: Task, key: str) -> bool | str:
+        """The ETag of what an earlier attempt left, False if nothing is there any more; raises
+        Collision, LeaseLost.
+        """
+        look = functools.partial(self._made, key)
+        found = await self._patience(look, what=f"reading who made {key!r:.200}")
+        if found is None:
+            await asyncio.sleep(jittered(_PAUSE_SECONDS))  # S3 may be storing another's just now
+            return False
+        if found.maker != maker(task):
             raise Collision(
-                f"output {key!r:.300} was made by {readable(other)} already; {readable(own)} "
-                "made one of the same key"
+                f"output {key!r:.300} was made by {readable(found.maker)} already; "
+                f"{readable(maker(task))} made one of the same key"
             )
+        # Asked after the look: whoever takes the task over from now on stores an object of another
+        # ETag, and ours is refused.
+        if not await self._holds(task):
+            raise LeaseLost(f"another worker has taken {task.key!r:.300} over, or it has ended")
+        return found.etag
 
-    async def _maker(self, key: str) -> str | None:
+    async def _made(self, key: str) -> Made | None:
         try:
-            return await self._objects.maker(self._bucket, key)
-        except ObjectMissing as error:
-            # Taken a moment ago and not there now: S3 was storing another's, or it was deleted.
-            raise ObjectFailure(str(error)) from error
+            return await self._objects.made(self._bucket, key)
+        except ObjectMissing:
+            return None  # deleted since
 
-    async def _put(self, path: Path, key: str, *, maker: str, replace: bool) -> Stored:
+    async def _put(self, path: Path, key: str, *, maker: str, replace: bool | str) -> Stored:
         upload = functools.partial(
             self._objects.upload,
             path,

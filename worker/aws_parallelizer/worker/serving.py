@@ -32,7 +32,7 @@ from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.pipeline import Pipeline
-from aws_parallelizer.worker.publishing import Publishing
+from aws_parallelizer.worker.publishing import Holds, Publishing
 from aws_parallelizer.worker.scratch import Scratch
 from aws_parallelizer.worker.settings import Settings
 from aws_parallelizer.worker.settlement import Settlement
@@ -164,7 +164,12 @@ def _pipeline(
     bearer = Bearer(data.job, str(parameters.input_bucket), machine.instance, shown.version)
     tools = Tools(
         objects=objects,
-        publishing=Publishing(objects, parameters=parameters, patience=patience),
+        publishing=Publishing(
+            objects,
+            parameters=parameters,
+            patience=patience,
+            holds=Holds(ledger, offload=offload, patience=patience),
+        ),
         scratch=scratch,
         shown=shown,
         patience=patience,

@@ -14,7 +14,7 @@ from aws_parallelizer.core.errors import BadOutput
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.task import Ended
 from aws_parallelizer.worker.program import Run
-from aws_parallelizer.worker.publishing import Collision
+from aws_parallelizer.worker.publishing import Collision, LeaseLost
 
 _SHELL_KILLED = 128 + signal.SIGKILL  # how a shell reports that its command got SIGKILL
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -63,6 +63,8 @@ def of_error(error: Exception) -> Ended | None:
     """What an error on the way means; None = nobody foresaw it."""
     if isinstance(error, Collision):
         return Ended(outcome=Outcome.OUTPUT_COLLISION, reason=str(error))
+    if isinstance(error, LeaseLost):
+        return Ended(outcome=Outcome.INTERRUPTED, reason=str(error))
     if isinstance(error, BadOutput):
         return Ended(outcome=Outcome.BAD_OUTPUT, reason=str(error))
     if isinstance(error, OSError) and error.errno in _FULL:

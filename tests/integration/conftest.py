@@ -1,0 +1,34 @@
+"""What tests on real worker processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machines import Machine, Site
+from proxy import Proxy
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
+    """Starts machines that end with the test."""
+    machines: list[Machine] = []
+
+    def started(site: Site, **more: Any) -> Machine:
+        machines.append(Machine(site, tmp_path / str(len(machines)), **more))
+        return machines[-1]
+
+    yield started
+    for machine in machines:
+        machine.close()
+
+
+@pytest.fixture
+def proxy(endpoint: str) -> Iterator[Proxy]:
+    """A proxy in front of the emulator."""
+    made = Proxy(endpoint)
+    yield made
+    made.close()
