@@ -25,6 +25,7 @@ from aws_parallelizer.worker.pipeline import Pipeline
 from aws_parallelizer.worker.publishing import Holds, Publishing
 from aws_parallelizer.worker.scratch import Scratch
 from aws_parallelizer.worker.settlement import Settlement
+from aws_parallelizer.worker.slots import Slots
 from aws_parallelizer.worker.stopping import Stop
 from aws_parallelizer.worker.verdict import MemoryKills
 from fakes.objects import FakeObjects, Kept
@@ -130,7 +131,7 @@ class Plant:
                 shown=shown,
                 patience=patience,
                 memory_kills=MemoryKills(),
-                slots=asyncio.Semaphore(self.at_once or slots),
+                slots=Slots(self.at_once or slots),
                 parameters=self.parameters,
                 path="/usr/local/bin:/usr/bin:/bin",
             ),

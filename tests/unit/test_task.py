@@ -154,6 +154,20 @@ def test_defect_5_an_attempt_ends_in_the_state_that_its_outcome_says(
     assert ended.since == LATER
 
 
+def test_a_row_remembers_how_often_memory_ran_out_until_it_is_retried_or_anew() -> None:
+    row = running()
+    for outcome in (Outcome.OUT_OF_MEMORY, Outcome.INTERRUPTED, Outcome.OUT_OF_MEMORY):
+        ended = task.end(stored(row), Ended(outcome=outcome), max_attempts=9, now=LATER)
+        claim = claimed(stored(ended))
+        assert isinstance(claim, Start)
+        row = claim.task
+    assert (row.memory_kills, row.attempts) == (2, 2)
+    failed = task.end(row, Ended(outcome=Outcome.OUT_OF_MEMORY), max_attempts=3, now=LATER)
+    again = task.retry(failed, now=LATER)
+    assert again is not None
+    assert (failed.memory_kills, again.memory_kills) == (3, 0)
+
+
 def test_a_done_task_bears_the_object_that_was_really_read_and_a_retried_one_its_messages() -> None:
     read = Ended(outcome=Outcome.DONE, etag="e2", size=9)
     done = task.end(running(), read, max_attempts=3, now=LATER)

@@ -17,8 +17,8 @@ ROW = Task(
 )
 
 
-def work(phase: Phase) -> Work:
-    return Work(task=ROW, handle="h", taken=0.0, notify=lambda: None, phase=phase)
+def work(phase: Phase, at_once: int = 100) -> Work:
+    return Work(task=ROW, handle="h", taken=0.0, at_once=at_once, notify=lambda: None, phase=phase)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,14 @@ def test_only_what_can_start_soon_is_asked_for(
     gauge.works |= {work(Phase.STORING) for _ in range(storing)}
     gauge.claiming = claiming
     assert gauge.room() == room
+
+
+def test_beside_a_task_that_needs_empty_slots_only_the_others_are_filled() -> None:
+    gauge = Gauge(8)
+    gauge.ran(0.01)
+    gauge.works = {work(Phase.RUNNING, at_once=4)}
+    assert gauge.room() == 3
+    gauge.works |= {work(Phase.PREPARING, at_once=1)}
+    assert gauge.room() == 0
+    gauge.works = {work(Phase.STORING, at_once=1)}
+    assert gauge.room() > 0

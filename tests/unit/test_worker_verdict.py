@@ -63,6 +63,28 @@ def test_each_end_has_its_outcome(
     assert (ended.outcome, ended.exit_code, ended.seconds) == (outcome, stored_code, 1.5)
 
 
+def test_two_programs_that_are_killed_together_are_both_out_of_memory(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    kills = MemoryKills(kernel.path)
+    kernel.kill()
+    run = Run(-signal.SIGKILL, 5.0, timed_out=False)
+    for _ in range(2):
+        ended = verdict.of_run(run, limit="", disk_full=False, memory_kills=kills)
+        assert ended.outcome == Outcome.OUT_OF_MEMORY
+
+
+def test_a_program_that_began_after_the_kernel_last_killed_was_killed_by_somebody_else(
+    tmp_path: Path,
+) -> None:
+    kernel = Kernel(tmp_path)
+    kills = MemoryKills(kernel.path)
+    kernel.kill()
+    assert kills.rose(within=5.0)
+    later = Run(-signal.SIGKILL, 0.0, timed_out=False)
+    ended = verdict.of_run(later, limit="", disk_full=False, memory_kills=kills)
+    assert (ended.outcome, ended.exit_code) == (Outcome.PROGRAM_ERROR, 137)
+
+
 def test_a_signal_is_named(tmp_path: Path) -> None:
     kills = MemoryKills(tmp_path / "no such file")
     ended = verdict.of_run(

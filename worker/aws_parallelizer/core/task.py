@@ -34,7 +34,8 @@ class Output(msgspec.Struct, frozen=True):
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A task's row. Times are UTC. `version` counts its writes, 0 = not yet stored; `retries` how
-    often a person had this generation tried again, each time with a fresh count of attempts.
+    often a person had this generation tried again, each time with a fresh count of attempts;
+    `memory_kills` how many of those attempts ended `out-of-memory`.
     """
 
     job: str
@@ -50,6 +51,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     attempts: int = 0
     reclaims: int = 0
     retries: int = 0
+    memory_kills: int = 0
     outcome: Outcome | None = None
     exit_code: int | None = None
     reason: str = ""
@@ -254,6 +256,7 @@ def end(row: Task, ended: Ended, *, max_attempts: int, now: datetime) -> Task:
         since=now,
         attempts=attempts,
         reclaims=row.reclaims + (ended.outcome == Outcome.INTERRUPTED),
+        memory_kills=row.memory_kills + (ended.outcome == Outcome.OUT_OF_MEMORY),
         outcome=ended.outcome,
         exit_code=ended.exit_code,
         reason=ended.reason,

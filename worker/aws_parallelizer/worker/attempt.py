@@ -10,7 +10,6 @@ import functools
 import logging
 import time
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +25,7 @@ from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.publishing import Publishing
 from aws_parallelizer.worker.scratch import Folder, Scratch
+from aws_parallelizer.worker.slots import Slots
 from aws_parallelizer.worker.transcript import Log, Transcript
 from aws_parallelizer.worker.verdict import MemoryKills
 from aws_parallelizer.worker.work import Phase, Work
@@ -44,7 +44,7 @@ class Tools(NamedTuple):
     shown: Environment
     patience: Patience
     memory_kills: MemoryKills
-    slots: AbstractAsyncContextManager[object]
+    slots: Slots
     parameters: Parameters
     path: str
 
@@ -120,7 +120,7 @@ async def _run_and_store(work: Work, folder: Folder, tools: Tools, written: Tran
 
 async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) -> Ended:
     work.enter(Phase.WAITING)
-    async with tools.slots:
+    async with tools.slots.one(work.at_once):
         work.enter(Phase.RUNNING)
         seconds, limit = _limit(work, tools.parameters)
         try:

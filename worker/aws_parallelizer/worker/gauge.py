@@ -35,18 +35,24 @@ class Gauge:
         """How many programs run."""
         return sum(work.phase == Phase.RUNNING for work in self.works)
 
-    @property
-    def ahead(self) -> int:
+    def room(self) -> int:
+        """How many messages to ask for; 0 until a call is worth it.
+
+        Beside a task that needs some slots to stay empty only the others are counted on, and
+        nothing waits.
+        """
+        before, usable = self.claiming, self._slots
+        for work in self.works:
+            if work.phase in BEFORE_THE_END_OF_RUNNING:
+                before += 1
+                usable = min(usable, work.at_once)
+        ahead = self._ahead() if usable == self._slots else 0
+        most = usable + ahead
+        room = min(most - before, 2 * most - self.held, BATCH)
+        return room if room >= min(BATCH, max(1, ahead // 2)) else 0
+
+    def _ahead(self) -> int:
         """How many tasks may wait for a slot: none while a task's span is unknown or long."""
         if self._seconds is None or self._seconds >= AHEAD_SECONDS:
             return 0
         return min(MOST_AHEAD, int(self._slots * AHEAD_SECONDS / max(self._seconds, 0.001)))
-
-    def room(self) -> int:
-        """How many messages to ask for; 0 until a call is worth it."""
-        most = self._slots + self.ahead
-        before = self.claiming + sum(
-            1 for work in self.works if work.phase in BEFORE_THE_END_OF_RUNNING
-        )
-        room = min(most - before, 2 * most - self.held, BATCH)
-        return room if room >= min(BATCH, max(1, self.ahead // 2)) else 0

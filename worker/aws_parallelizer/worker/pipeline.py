@@ -27,6 +27,7 @@ from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import jittered
 from aws_parallelizer.worker.settlement import Closing, Settlement
+from aws_parallelizer.worker.slots import at_once
 from aws_parallelizer.worker.stopping import Stop
 from aws_parallelizer.worker.work import BEFORE_THE_END_OF_RUNNING, NOT_BEGUN, Phase, Work
 
@@ -68,6 +69,7 @@ class Pipeline:
         self._settlement = settlement
         self._offload = offload
         self._stop = stop
+        self._slots = slots
         self._gauge = Gauge(slots)
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,7 +189,14 @@ class Pipeline:
         await self._settlement.drop([each.handle for each in claimed.drops])
 
     def _start(self, row: Task, *, handle: str, taken: float) -> None:
-        work = Work(task=row, handle=handle, taken=taken, notify=self._changed.set)
+        limit = self._parameters.max_attempts
+        work = Work(
+            task=row,
+            handle=handle,
+            taken=taken,
+            at_once=at_once(row, slots=self._slots, max_attempts=limit),
+            notify=self._changed.set,
+        )
         self._gauge.works.add(work)
         self._carrying[work] = self._spawn(self._carry(work))
 

@@ -37,6 +37,7 @@ from aws_parallelizer.worker.scratch import Scratch
 from aws_parallelizer.worker.settings import Settings
 from aws_parallelizer.worker.settlement import Settlement
 from aws_parallelizer.worker.shutdown import Ending
+from aws_parallelizer.worker.slots import Slots
 from aws_parallelizer.worker.stopping import Stop, watch_for_notice
 from aws_parallelizer.worker.verdict import MemoryKills
 
@@ -174,7 +175,7 @@ def _pipeline(
         shown=shown,
         patience=patience,
         memory_kills=MemoryKills(),
-        slots=asyncio.Semaphore(slots),
+        slots=Slots(slots),
         parameters=parameters,
         path=path,
     )

@@ -5,8 +5,10 @@ kills.
 from __future__ import annotations
 
 import errno
+import math
 import re
 import signal
+import time
 from pathlib import Path
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
@@ -21,16 +23,23 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class MemoryKills:
-    """Tells whether the kernel has killed for want of memory since it was last asked."""
+    """Tells whether the kernel has killed for want of memory. One rise of its counter may stand for
+    several programs that were killed together, so each of those is told so.
+    """
 
     def __init__(self, vmstat: Path = Path("/proc/vmstat")) -> None:
         self._vmstat = vmstat
         self._seen = self._count()
+        self._rose = -math.inf
 
-    def rose(self) -> bool:
-        """Whether there were more of them."""
+    def rose(self, *, within: float) -> bool:
+        """Whether there were more of them than at the last look, or at one in the last so many
+        seconds.
+        """
         before, self._seen = self._seen, self._count()
-        return self._seen > before
+        if self._seen > before:
+            self._rose = time.monotonic()
+        return time.monotonic() - self._rose <= within
 
     def _count(self) -> int:
         try:
@@ -51,7 +60,7 @@ def of_run(run: Run, *, limit: str, disk_full: bool, memory_kills: MemoryKills) 
     elif disk_full:
         outcome, reason = Outcome.DISK_FULL, f"the scratch disk is full; exit code {code}"
     elif run.exit_code == _SHELL_KILLED or (
-        run.exit_code == -signal.SIGKILL and memory_kills.rose()
+        run.exit_code == -signal.SIGKILL and memory_kills.rose(within=run.seconds)
     ):
         outcome, reason = Outcome.OUT_OF_MEMORY, "the program was killed for want of memory"
     elif run.exit_code < 0:

@@ -28,13 +28,14 @@ BEFORE_THE_END_OF_RUNNING = (*NOT_BEGUN, Phase.RUNNING)
 
 @dataclass(eq=False, kw_only=True)
 class Work:
-    """`task` is its row as the ledger has it, `taken` the monotonic time of its receive; `notify`
-    hears of each phase.
+    """`task` is its row as the ledger has it, `taken` the monotonic time of its receive, `at_once`
+    how many programs may run while its does; `notify` hears of each phase.
     """
 
     task: Task
     handle: str
     taken: float
+    at_once: int
     notify: Callable[[], None]
     phase: Phase = field(default=Phase.PREPARING)
     fetched: Fetched | None = None
