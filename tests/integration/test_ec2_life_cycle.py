@@ -93,8 +93,12 @@ def test_a_persistent_fleet_is_launched_replaced_adopted_and_let_go(world: Local
     assert len(set(world.described("pending", "running")) - {stranger}) == 2
 
     world.work(40)
-    world.tick(5)
-    until(lambda: world.ended(but={stranger}), seconds=20, what="the fleet is gone")
+
+    def gone() -> bool:
+        world.tick()
+        return world.ended(but={stranger})
+
+    until(gone, seconds=20, what="the fleet is gone")
     assert set(world.request_states()) == {"cancelled"}
 
 
