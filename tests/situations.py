@@ -89,7 +89,7 @@ def beat(
     return Beat(
         job="job",
         instance=f"i-{number}",
-        started=NOW - timedelta(hours=1),
+        started=NOW - timedelta(seconds=ago + 10),
         seen=NOW - timedelta(seconds=ago),
         phase=phase,
         ready=ready,

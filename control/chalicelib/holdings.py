@@ -322,7 +322,7 @@ class Holdings:
     def _beat_of_this_run(self, instance: Instance) -> Beat | None:
         """Its worker's beat, unless that is from before the instance was stopped and started."""
         beat = self._beats.get(instance.id)
-        return beat if beat and beat.seen >= instance.launched - _SKEW else None
+        return beat if beat and beat.started >= instance.launched - _SKEW else None
 
 
 def _is_live(request: SpotRequest) -> bool:

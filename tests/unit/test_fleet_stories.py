@@ -75,11 +75,6 @@ def test_instances_that_never_work_are_replaced_until_all_is_done(spot: Spot) ->
     Story(Setting(spot=spot)).tell([FILES, Tick(), *dead, Tick()])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Holdings takes the last beat of the run before for this run's if it is less than _SKEW "
-    "older than the start, and so a worker that has not come up yet for one that has ended",
-)
 def test_a_parked_instance_that_is_soon_started_again_is_not_taken_for_idle() -> None:
     story = Story(Setting(spot=Spot.STOPPING))
     story.tell([FILES, Tick(), Lost()])
