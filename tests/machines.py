@@ -27,6 +27,7 @@ from aws_parallelizer.core.task import Task
 from aws_parallelizer.core.user_data import UserData
 from fakes.metadata import Metadata
 from fakes.spot_api import SpotApi
+from local import disks
 from waiting import until
 
 WORKER = Path(__file__).parent.parent / "worker"
@@ -131,7 +132,7 @@ class Machine:
         spot: SpotApi | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        disks.make(folder / "scratch")
         self.folder = folder
         self.instance = f"i-{uuid.uuid4().hex[:17]}"
         self.metadata = Metadata(
@@ -191,3 +192,4 @@ class Machine:
             self.process.wait()
         self.metadata.close()
         self.spot.close()
+        disks.wipe(self.folder / "scratch")

@@ -106,7 +106,7 @@ class Plant:
     def _pipeline(self, slots: int) -> Pipeline:
         offload = Offload(6)
         patience = Patience(seconds=5, pause=0.01)
-        scratch = Scratch(self.folder / "scratch")
+        scratch = Scratch(self.folder / "scratch", None)
         scratch.sweep()
         scratch.archive.write_bytes(zipped({"run.sh": f"#!/bin/sh\n{self.script}\n"}))
         shown = environment.unpack(
@@ -126,6 +126,7 @@ class Plant:
                     parameters=self.parameters,
                     patience=patience,
                     holds=Holds(self.ledger, offload=offload, patience=patience),
+                    owner=scratch.owner,
                 ),
                 scratch=scratch,
                 shown=shown,

@@ -12,7 +12,6 @@ import os
 import shlex
 import shutil
 import signal
-import stat
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from local import processes
+from local import disks, processes
 from local.imds import Imds
 from local.metadata import Credentials, Identity, Notice
 
@@ -75,7 +74,7 @@ class ProcessBody:
 
     def __init__(self, identity: Identity, *, surroundings: Surroundings) -> None:
         self._directory = surroundings.directory / "instances" / identity.instance
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        disks.make(self._scratch)
         self._poweroff.unlink(missing_ok=True)
         if identity.user_data is not None:
             (self._directory / "user-data").write_bytes(identity.user_data)
@@ -128,7 +127,7 @@ class ProcessBody:
             self._imds.close()
 
     def wipe(self) -> None:
-        _remove_tree(self._scratch)
+        disks.wipe(self._scratch)
 
     def _start(self, surroundings: Surroundings) -> subprocess.Popen[bytes]:
         with (self._directory / "log").open("ab") as log_file:
@@ -167,16 +166,3 @@ class ProcessBody:
             paths = os.environ["PYTHONPATH"].split(os.pathsep)
             environment["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
         return environment
-
-
-def _remove_tree(folder: Path) -> None:
-    """All of it, read-only folders too, which the worker makes for the environment's files."""
-    try:
-        for parent, _, _ in os.walk(folder):
-            Path(parent).chmod(stat.S_IRWXU)
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        log.debug("%s was gone already", folder)
-    except OSError as error:
-        # The machine has ended all the same; what stays is a folder in the local cloud's own.
-        log.warning("cannot delete %s: %s", folder, error)

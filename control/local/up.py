@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.core.errors import ParallelizerError
-from local import children, env_file, lock, processes
+from local import children, disks, env_file, lock, processes
 from local.children import Child, ChildFailed, Watch
 from local.settings import IMAGE_PARAMETER, STACK, STACK_PARAMETERS, Place, aws, environment
 from local.ticker import Ticker
@@ -165,9 +165,10 @@ def exports(place: Place, outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def sweep(place: Place) -> None:
-    """End what works in a machine's scratch folder though its machine is gone."""
+    """End what works on a machine's disk though its machine is gone, and delete the disk."""
     for scratch in place.instances.glob("*/scratch"):
         processes.kill(None, folder=scratch)
+        disks.wipe(scratch)
 
 
 def free_ports() -> tuple[int, int]:

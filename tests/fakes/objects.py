@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_parallelizer.aws.object_errors import ObjectMissing, ObjectTaken
-from aws_parallelizer.aws.objects import Fetched, Made, Stored
+from aws_parallelizer.aws.objects import Fetched, Made, Stored, open_owned
 
 
 class Kept(NamedTuple):
@@ -32,11 +32,19 @@ class FakeObjects:
         return Fetched(len(body), hashlib.md5(body).hexdigest())
 
     async def upload(
-        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool | str = False
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        maker: str = "",
+        replace: bool | str = False,
+        owner: int | None = None,
     ) -> Stored:
         self._call("upload")
         self._require(bucket, key, replace)
-        body = path.read_bytes()  # noqa: ASYNC240 - small
+        with open_owned(path, owner) as file:
+            body = file.read()
         self.kept[bucket, key] = Kept(body, maker or None)
         return Stored(len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import CREDENTIALS, client, free_port, listening
+from local import disks
 from waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,6 +90,8 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
         self.log.close()
+        for disk in self.folder.glob("instances/*/scratch"):
+            disks.wipe(disk)
 
     def run(
         self,

@@ -111,15 +111,17 @@ def test_a_worker_killed_at_any_step_of_a_task_loses_nothing_and_the_task_is_don
 
 
 def test_of_two_workers_that_hold_one_task_one_result_wins_and_the_other_says_so(
-    endpoint: str, start: Callable[..., Machine], proxy: Proxy, tmp_path: Path
+    endpoint: str, start: Callable[..., Machine], proxy: Proxy, everyones: Path
 ) -> None:
-    body = f"echo $$ > {tmp_path}/pid-$(date +%s%N); [ -e {tmp_path}/go ] || sleep 4; echo $$ > out"
+    body = (
+        f"echo $$ > {everyones}/pid-$(date +%s%N); [ -e {everyones}/go ] || sleep 4; echo $$ > out"
+    )
     site = Site(endpoint, files={"run.sh": f"#!/bin/sh\n{body}; echo out\n"}, idleTimeout=5)
     site.put("data/a")
     frozen = start(site, settings={"AWS_ENDPOINT_URL": proxy.url})
-    until(lambda: list(tmp_path.glob("pid-*")), seconds=20, what="the program runs")
+    until(lambda: list(everyones.glob("pid-*")), seconds=20, what="the program runs")
     os.kill(frozen.process.pid, signal.SIGSTOP)
-    (tmp_path / "go").touch()
+    (everyones / "go").touch()
     run_out(site, proxy)
     other = start(site)
     until(lambda: site.row("data/a").state == State.DONE, seconds=30)

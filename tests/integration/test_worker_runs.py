@@ -13,6 +13,7 @@ import pytest
 
 from aws_parallelizer.core.outcome import Outcome, State
 from fakes.spot_api import SpotApi
+from local import disks
 from machines import Machine, Site
 from waiting import until
 
@@ -135,17 +136,17 @@ def test_an_output_of_another_input_is_a_collision_and_stays(
 
 
 def test_when_a_worker_is_killed_another_takes_over(
-    endpoint: str, start: Callable[..., Machine], tmp_path: Path
+    endpoint: str, start: Callable[..., Machine], everyones: Path
 ) -> None:
-    hold = tmp_path / "hold"
+    hold = everyones / "hold"
     hold.touch()
-    body = f'echo $$ > {tmp_path}/pid; [ -e {hold} ] && exec sleep 1000; cp "$1" out; echo out'
+    body = f'echo $$ > {everyones}/pid; [ -e {hold} ] && exec sleep 1000; cp "$1" out; echo out'
     site = Site(endpoint, files=script(body), idleTimeout=40)
     site.put("data/a", b"body")
     first = start(site)
-    until((tmp_path / "pid").exists, seconds=20)
+    until((everyones / "pid").exists, seconds=20)
     first.process.kill()
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    os.kill(int((everyones / "pid").read_text()), signal.SIGKILL)
     hold.unlink()
     second = start(site)
     until(lambda: site.row("data/a").state == State.DONE, seconds=60)
@@ -280,6 +281,7 @@ def test_a_worker_that_is_to_stop_keeps_its_persistent_request(
 def test_an_environment_is_read_only_and_what_a_worker_left_is_swept(
     endpoint: str, start: Callable[..., Machine], tmp_path: Path
 ) -> None:
+    disks.make(tmp_path / "0" / "scratch")
     left = tmp_path / "0" / "scratch" / "tasks" / "7" / "work"
     left.mkdir(parents=True)
     (left / "file").touch()

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import os
 import re
+import stat
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import obstore
 from botocore.exceptions import BotoCoreError
@@ -29,6 +31,7 @@ from aws_parallelizer.aws.object_errors import (
     by_boto3,
     of_obstore,
 )
+from aws_parallelizer.core.errors import BadOutput
 
 if TYPE_CHECKING:  # no name at run time
     from obstore import PutMode
@@ -100,28 +103,37 @@ class Objects:
         return Fetched(size, etag)
 
     async def upload(
-        self, path: Path, *, bucket: str, key: str, maker: str = "", replace: bool | str = False
+        self,
+        path: Path,
+        *,
+        bucket: str,
+        key: str,
+        maker: str = "",
+        replace: bool | str = False,
+        owner: int | None = None,
     ) -> Stored:
         """Store a file, checked by S3 on its way in; raises ObjectTaken where something is, unless
         `replace`: True, or the ETag of the only object that may be replaced. `maker` is ASCII.
+        Raises BadOutput for a file that is not the user id `owner`'s, None = anybody's.
         """
         try:
-            return await self._upload(path, bucket, key, maker=maker, replace=replace)
+            with open_owned(path, owner) as file:
+                return await self._upload(file, bucket, key, maker=maker, replace=replace)
         except ObjectMissing as error:
             # The one that was to be replaced, or the parts of an upload that was completed already
             # and whose answer got lost: in both cases the caller looks at what is there now.
             raise ObjectTaken(str(error)) from error
 
     async def _upload(
-        self, path: Path, bucket: str, key: str, *, maker: str, replace: bool | str
+        self, file: BinaryIO, bucket: str, key: str, *, maker: str, replace: bool | str
     ) -> Stored:
-        if _size(path) <= WHOLE_BYTES:
-            return await self._put(read(path), bucket, key, maker=maker, replace=replace)
+        if _size(file) <= WHOLE_BYTES:
+            return await self._put(read(file), bucket, key, maker=maker, replace=replace)
         async with self._large:
-            if _size(path) <= PUT_BYTES:
-                contents = await asyncio.to_thread(read, path)
+            if _size(file) <= PUT_BYTES:
+                contents = await asyncio.to_thread(read, file)
                 return await self._put(contents, bucket, key, maker=maker, replace=replace)
-            return await self._put_parts(path, bucket, key, maker=maker, replace=replace)
+            return await self._put_parts(file, bucket, key, maker=maker, replace=replace)
 
     async def made(self, bucket: str, key: str) -> Made:
         """Who made the object; raises ObjectMissing."""
@@ -155,11 +167,11 @@ class Objects:
         return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
 
     async def _put_parts(
-        self, path: Path, bucket: str, key: str, *, maker: str, replace: bool | str
+        self, file: BinaryIO, bucket: str, key: str, *, maker: str, replace: bool | str
     ) -> Stored:
         # obstore's multipart uploads know no condition: without one, the output of a worker that
         # lost its task could take the place of a later one's.
-        sent = await asyncio.to_thread(self._put_parts_by_boto3, path, bucket, key, maker, replace)
+        sent = await asyncio.to_thread(self._put_parts_by_boto3, file, bucket, key, maker, replace)
         await self._verify(Contents(sent.size, sent.sha256, "", None), bucket, key)
         return Stored(sent.size, f"sha256:{sent.sha256.hex()}")
 
@@ -208,36 +220,42 @@ class Objects:
         return str(answer["ETag"])
 
     def _put_parts_by_boto3(
-        self, path: Path, bucket: str, key: str, maker: str, replace: bool | str
+        self, file: BinaryIO, bucket: str, key: str, maker: str, replace: bool | str
     ) -> multipart.Sent:
-        with path.open("rb") as file:
-            return multipart.Sent(
-                *by_boto3(
-                    multipart.put,
-                    self._client,
-                    file,
-                    bucket=bucket,
-                    key=key,
-                    size=_size(path),
-                    metadata=_metadata(maker),
-                    conditions=_conditions(replace),
-                )
+        return multipart.Sent(
+            *by_boto3(
+                multipart.put,
+                self._client,
+                file,
+                bucket=bucket,
+                key=key,
+                size=_size(file),
+                metadata=_metadata(maker),
+                conditions=_conditions(replace),
             )
+        )
 
 
-def read(path: Path, *, keep: bool = True) -> Contents:
-    """A file's size and digests, and its bytes if they are to be kept."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    size, chunks = 0, []
-    with path.open("rb") as file:
-        while chunk := file.read(WHOLE_BYTES):
-            size += len(chunk)
-            sha256.update(chunk)
-            if keep:
-                md5.update(chunk)
-                chunks.append(chunk)
-    body = b"".join(chunks) if keep else None
-    return Contents(size, sha256.digest(), md5.hexdigest(), body)
+def open_owned(path: Path, owner: int | None) -> BinaryIO:
+    """A regular file of the user id `owner` (None = anybody's), open for reading; raises BadOutput.
+
+    Looked at once it is open: a program that outlived its group may still bend the path to a file
+    that only the worker can read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or owner not in (None, found.st_uid):
+        file.close()
+        raise BadOutput(f"the output {path.name!a:.200} is no regular file of the program's")
+    return file
+
+
+def read(file: BinaryIO) -> Contents:
+    """What is in a file, with its digests."""
+    body = file.read()
+    md5 = hashlib.md5(body, usedforsecurity=False)
+    return Contents(len(body), hashlib.sha256(body).digest(), md5.hexdigest(), body)
 
 
 def _metadata(maker: str) -> dict[str, str]:
@@ -267,8 +285,8 @@ def _write(path: Path, body: obstore.Bytes) -> int:
     return path.write_bytes(memoryview(body))
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 async def _write_stream(answer: Any, to: Path) -> int:

@@ -6,6 +6,7 @@ ParallelizerError
 ├── KeyRefused            an object key cannot become a path below a folder
 ├── BadOutput             a program named an output that it may not have
 ├── EnvironmentRefused    the environment zip cannot be used
+├── NoUser                programs cannot run as the user that they are to run as
 ├── Conflict              what was asked for contradicts what is there
 └── NotFound              what was asked for is not there
 """
@@ -49,6 +50,10 @@ class BadOutput(ParallelizerError):
 
 class EnvironmentRefused(ParallelizerError):
     """The environment zip is missing, broken or would write outside its folder."""
+
+
+class NoUser(ParallelizerError):
+    """The user that programs are to run as is not there, or out of reach."""
 
 
 class Conflict(ParallelizerError):

@@ -20,7 +20,7 @@ from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended
-from aws_parallelizer.worker import outputs, program, verdict
+from aws_parallelizer.worker import outputs, program, unprivileged, verdict
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.publishing import Publishing
@@ -90,6 +90,7 @@ async def _download(work: Work, folder: Folder, tools: Tools) -> None:
         tools.objects.download, work.task.bucket, work.task.key, to=folder.input
     )
     work.fetched = await tools.patience(call, what=f"download of {work.task.key!r:.200}")
+    tools.scratch.hand_over(folder)
 
 
 async def _with_log(work: Work, folder: Folder, tools: Tools) -> Ended:
@@ -125,17 +126,20 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
         seconds, limit = _limit(work, tools.parameters)
         try:
             ran = await program.run(
-                _command(tools.shown.program, folder.argument),
+                _command(folder, tools),
                 folder=folder.work,
                 environment=_variables(work, folder, tools),
                 transcript=written,
                 limit=seconds,
             )
         except OSError as error:
-            reason = f"the program cannot be started: {error}"
-            return Ended(outcome=Outcome.PROGRAM_ERROR, reason=reason)
+            return _not_started(error)
         finally:
             work.enter(Phase.STORING)
+    if folder.group is not None:
+        why = unprivileged.not_started(ran.exit_code, written.last_output())
+        if why:
+            return _not_started(why)
     full = ran.exit_code != 0 and tools.scratch.is_full()
     return verdict.of_run(ran, limit=limit, disk_full=full, memory_kills=tools.memory_kills)
 
@@ -155,9 +159,17 @@ async def _keep(kept: Log, ended: Ended, work: Work, folder: Folder, tools: Tool
     return msgspec.structs.replace(ended, log_key=key)
 
 
-def _command(name: str, argument: str) -> list[str]:
+def _not_started(why: OSError | str) -> Ended:
+    reason = f"the program cannot be started: {why}"
+    return Ended(outcome=Outcome.PROGRAM_ERROR, reason=reason)
+
+
+def _command(folder: Folder, tools: Tools) -> list[str]:
+    user, group, argument = tools.scratch.user, folder.group, folder.argument
+    become = user.command(group) if user and group is not None else []
     # A name that begins with a dash would be read as an option.
-    return [f"./{name}", f"./{argument}" if argument.startswith("-") else argument]
+    argument = f"./{argument}" if argument.startswith("-") else argument
+    return [*become, f"./{tools.shown.program}", argument]
 
 
 def _limit(work: Work, parameters: Parameters) -> tuple[float, str]:

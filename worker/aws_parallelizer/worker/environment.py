@@ -126,7 +126,9 @@ def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> No
 
 def _make_read_only(root: Path) -> None:
     for path in _tree(root):
-        if not path.is_symlink():
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(_READ_ONLY)
+        elif not path.is_symlink():
             path.chmod(path.stat().st_mode & _READ_ONLY | 0o444)
 
 

@@ -30,6 +30,7 @@ from aws_parallelizer.worker.shutdown import Ending
 
 log = logging.getLogger(__name__)
 
+_UMASK = 0o022  # whatever started us: programs of another user read the environment
 _BEAT_TRIES = 2  # the next beat is the next try
 
 
@@ -40,6 +41,7 @@ class _Terminated(BaseException):
 def run() -> int:
     """Work until there is no more to do; the exit code."""
     logs.start()
+    os.umask(_UMASK)
     _on_signals(_raise_terminated)
     settings = Settings.read({})
     machine: Machine | None = None

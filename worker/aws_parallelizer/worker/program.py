@@ -20,6 +20,7 @@ from aws_parallelizer.worker.transcript import Transcript
 
 GRACE_SECONDS = 5.0  # between TERM and KILL
 _CHUNK_BYTES = 64 * 1024
+_UMASK = 0o077
 _LEFT_BYTES = 4 * 1024 * 1024  # read after the end; a daemon that writes on is not waited for
 
 
@@ -79,6 +80,7 @@ def _start(
             stderr=subprocess.PIPE,
             bufsize=0,
             process_group=0,
+            umask=_UMASK,
         )
 
     try:

@@ -57,7 +57,9 @@ class Holds:
 
 
 class Publishing:
-    """Uploads for one job. What `holds` a task no more replaces nothing."""
+    """Uploads for one job. What `holds` a task no more replaces nothing. Outputs have to be files
+    of the user id `owner`, None = anybody's.
+    """
 
     def __init__(
         self,
@@ -66,9 +68,11 @@ class Publishing:
         parameters: Parameters,
         patience: Patience,
         holds: Callable[[Task], Awaitable[bool]],
+        owner: int | None,
     ) -> None:
         self._objects = objects
         self._holds = holds
+        self._owner = owner
         self._patience = patience
         self._bucket = parameters.output_bucket or ""
         self._input_bucket = parameters.input_bucket or ""
@@ -92,7 +96,7 @@ class Publishing:
         if len(key.encode()) > MAX_KEY_BYTES:
             name = hashlib.sha256(task.key.encode()).hexdigest()
             key = f"{self._output_prefix}{keys.LOGS}{name}.{attempt}.log"
-        await self._put(path, key, maker=maker(task), replace=True)
+        await self._put(path, key, maker=maker(task), replace=True, owner=None)
         return key
 
     def _key(self, task: Task, name: str) -> str:
@@ -109,7 +113,9 @@ class Publishing:
         replace: bool | str = False
         for _ in range(_TRIES):
             try:
-                stored = await self._put(file.path, key, maker=maker(task), replace=replace)
+                stored = await self._put(
+                    file.path, key, maker=maker(task), replace=replace, owner=self._owner
+                )
             except ObjectTaken:
                 replace = await self._replaceable(task, key)
             else:
@@ -142,7 +148,9 @@ class Publishing:
         except ObjectMissing:
             return None  # deleted since
 
-    async def _put(self, path: Path, key: str, *, maker: str, replace: bool | str) -> Stored:
+    async def _put(
+        self, path: Path, key: str, *, maker: str, replace: bool | str, owner: int | None
+    ) -> Stored:
         upload = functools.partial(
             self._objects.upload,
             path,
@@ -150,6 +158,7 @@ class Publishing:
             key=key,
             maker=maker,
             replace=replace,
+            owner=owner,
         )
         return await self._patience(upload, what=f"upload of {key!r:.200}")
 

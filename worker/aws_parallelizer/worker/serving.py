@@ -23,7 +23,7 @@ from aws_parallelizer.aws.stores import stores
 from aws_parallelizer.core.errors import EnvironmentRefused
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.user_data import UserData
-from aws_parallelizer.worker import environment, orders
+from aws_parallelizer.worker import environment, orders, unprivileged
 from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
@@ -104,7 +104,8 @@ async def _prepare_and_serve(
     heart: Heartbeat,
     stop: Stop,
 ) -> str:
-    objects, scratch = _objects(data.parameters), Scratch(settings.scratch)
+    user = unprivileged.of_programs(settings.user)
+    objects, scratch = _objects(data.parameters), Scratch(settings.scratch, user)
     shown = await _unless_draining(_environment(data.parameters, objects, scratch), stop)
     if shown is None:
         return stop.reason
@@ -170,6 +171,7 @@ def _pipeline(
             parameters=parameters,
             patience=patience,
             holds=Holds(ledger, offload=offload, patience=patience),
+            owner=scratch.owner,
         ),
         scratch=scratch,
         shown=shown,

@@ -17,6 +17,7 @@ class Settings(NamedTuple):
     notice_seconds: float
     beat_seconds: float
     path: str
+    user: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -30,4 +31,5 @@ class Settings(NamedTuple):
             notice_seconds=float(get("PARALLELIZER_NOTICE_SECONDS") or 5),
             beat_seconds=float(get("PARALLELIZER_BEAT_SECONDS") or 60),
             path=get("PATH") or "/usr/local/bin:/usr/bin:/bin",
+            user=get("PARALLELIZER_USER") or "nobody",
         )

@@ -1,0 +1,166 @@
+"""What an analysis program may do and see where the worker is root, in real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aws_parallelizer.core.outcome import Outcome, State
+from machines import Machine, Site
+from waiting import until
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="NOT TRIED: only a worker that is root runs programs as another user"
+)
+
+HEAD = "#!/bin/sh\n"
+LOOK = """
+user() { echo "$1=$(id -$2)"; }
+user uid u; user gid g; user groups G
+echo umask=$(umask)
+sed -n 's/^\\(CapEff\\|CapBnd\\|CapPrm\\|NoNewPrivs\\):[[:space:]]*/\\1=/p' /proc/self/status
+echo fds=$(ls /proc/self/fd | tr '\\n' ' ')
+echo input=$(cat "$1")
+echo mine > mine && echo own=written
+mktemp > made && echo tmp=$(dirname "$(cat made)" | grep -c "^$TMPDIR\\$")
+try() { name=$1; shift; "$@" > /dev/null 2>&1 && echo $name=allowed || echo $name=refused; }
+try environment touch run.sh
+try environment-new touch "$(dirname "$(readlink run.sh)")/new"
+try tasks ls ../..
+try worker cat /proc/$PPID/environ
+try root-only cat SECRET
+echo variables=$(env | grep -c '^AWS_')
+echo out > out; echo out
+"""
+
+
+def told(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def test_a_program_is_nobody_alone_in_its_own_folder(
+    endpoint: str, start: Callable[..., Machine], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    secret.chmod(0o600)
+    site = Site(endpoint, files={"run.sh": HEAD + LOOK.replace("SECRET", str(secret))})
+    site.put("data/a", b"body")
+    machine = start(site)
+    assert machine.wait() == 0, machine.console
+    row = site.row("data/a")
+    assert row.state == State.DONE, (row.reason, row.last_output)
+    found = told(row.last_output)
+    group = found.pop("gid")
+    assert 61184 <= int(group) <= 65519
+    assert found == {
+        "uid": "65534",
+        "groups": group,
+        "umask": "0077",
+        "CapPrm": "0" * 16,
+        "CapEff": "0" * 16,
+        "CapBnd": "0" * 16,
+        "NoNewPrivs": "1",
+        "fds": "0 1 2 3",  # 3 is the folder that ls reads
+        "input": "body",
+        "own": "written",
+        "tmp": "1",
+        "environment": "refused",
+        "environment-new": "refused",
+        "tasks": "refused",
+        "worker": "refused",
+        "root-only": "refused",
+        "variables": "0",
+    }
+    assert site.output("results/out") == b"out\n"
+    assert machine.left == []
+
+
+def test_an_attempt_can_neither_read_another_nor_look_into_its_process(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(
+        endpoint,
+        files={
+            "run.sh": HEAD
+            + """
+try() { name=$1; shift; "$@" > /dev/null 2>&1 && echo $name=allowed || echo $name=refused; }
+if [ "$1" = victim ]; then chmod 777 . ; echo secret > file; chmod 666 file; exec sleep 60; fi
+while :; do
+  for pid in $(pgrep -u nobody -x sleep); do
+    [ "$(ps -o args= -p $pid)" = "sleep 60" ] && break 2
+  done
+  sleep 0.1
+done
+try cwd readlink /proc/$pid/cwd
+try file cat /proc/$pid/cwd/file
+try environ cat /proc/$pid/environ
+try by-name cat ../../1/work/file ../../2/work/file
+for n in 1 2; do try folder$n ls ../../$n; done
+"""
+        },
+        timeout=20,
+        maxAttempts=1,
+    )
+    site.put("data/victim")
+    machine = start(site)
+    until(lambda: site.row("data/victim").state == State.RUNNING, seconds=20)
+    site.put("data/thief")
+    until(lambda: site.row("data/thief").state == State.DONE, seconds=20)
+    assert site.row("data/victim").state == State.RUNNING
+    found = told(site.row("data/thief").last_output)
+    assert set(found.values()) == {"refused"}, found
+    machine.process.send_signal(signal.SIGTERM)
+    assert machine.wait() == 0
+
+
+def test_a_time_limit_ends_the_other_users_processes(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    script = "(trap '' TERM; exec sleep 777) & sleep 777; true"
+    site = Site(endpoint, files={"run.sh": f"{HEAD}{script}\n"}, timeout=1, maxAttempts=1)
+    site.put("data/a")
+    machine = start(site)
+    assert machine.wait() == 0
+    assert site.row("data/a").outcome == Outcome.TIMEOUT
+    assert machine.left == []
+    sleeping = [
+        entry
+        for entry in Path("/proc").glob("[0-9]*/cmdline")
+        if entry.exists() and entry.read_bytes() == b"sleep\0777\0"
+    ]
+    assert sleeping == []
+
+
+def test_a_program_that_cannot_be_started_says_why(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(endpoint, files={"run.sh": "#!/no/such/interpreter\n"}, maxAttempts=1)
+    site.put("data/a")
+    assert start(site).wait() == 0
+    row = site.row("data/a")
+    assert (row.outcome, row.exit_code) == (Outcome.PROGRAM_ERROR, None)
+    assert row.reason == "the program cannot be started: No such file or directory"
+
+
+def test_a_script_without_a_first_line_runs_as_in_a_shell(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(endpoint, files={"run.sh": "echo as $(id -u)\n"})
+    site.put("data/a")
+    assert start(site).wait() == 0
+    assert site.row("data/a").last_output == "as 65534\n"
+
+
+@pytest.mark.parametrize("user", ["no-such-user", "root"])
+def test_a_user_that_cannot_be_reaches_the_shutdown_decision(
+    endpoint: str, start: Callable[..., Machine], user: str
+) -> None:
+    machine = start(Site(endpoint, files={}), settings={"PARALLELIZER_USER": user})
+    assert machine.wait() == 1
+    assert machine.is_off
+    assert f"PARALLELIZER_USER is '{user}'" in machine.console
