@@ -18,7 +18,7 @@ from aws_parallelizer.aws.dynamodb import Unwritten
 from aws_parallelizer.core import message, task
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.message import Message
-from aws_parallelizer.core.outcome import OPEN
+from aws_parallelizer.core.outcome import OPEN, State
 from aws_parallelizer.core.task import Task
 from chalicelib.context import Context
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 AGED = timedelta(days=10)  # SQS keeps a message for 14
 _PAUSE = timedelta(hours=6)
+_FRESH = timedelta(minutes=3)  # workers beat each minute
 LIMIT = 500  # tasks a time; the others follow when the readings show them lost again
 
 
@@ -33,9 +34,11 @@ def send_anew(context: Context, job: Job) -> int:
     """Send up to LIMIT of the job's open tasks anew; how many.
 
     Only rows that have not changed for longer than a lease: what a worker has just taken, or an
-    enqueue has just written, may have its message on the way.
+    enqueue has just written, may have its message on the way. What a worker that lives says it is
+    at is not lost, whatever SQS counts.
     """
-    sent = _send_anew(context, job, older_than=timedelta(seconds=job.parameters.visibility_timeout))
+    lease = timedelta(seconds=job.parameters.visibility_timeout)
+    sent = _send_anew(context, job, older_than=lease, busy=_busy(context, job))
     log.warning("%d tasks of job %s were lost by the queue and sent anew", sent, job.name)
     return sent
 
@@ -65,12 +68,25 @@ def send_aged_anew(context: Context, job: Job) -> int:
     return sent
 
 
-def _send_anew(context: Context, job: Job, *, older_than: timedelta) -> int:
+def _busy(context: Context, job: Job) -> frozenset[str]:
+    """Ids of the instances whose workers say that tasks run on them."""
+    now = context.now()
+    beats = context.registry.beats(job.name)
+    return frozenset(beat.instance for beat in beats if beat.running and now - beat.seen < _FRESH)
+
+
+def _send_anew(
+    context: Context, job: Job, *, older_than: timedelta, busy: frozenset[str] = frozenset()
+) -> int:
     now = context.now()
     until = now - older_than
     keys = context.ledger.in_states(job.name, OPEN, until=until, limit=LIMIT)
     rows = context.ledger.get_many(job.name, itertools.islice(keys, LIMIT))
-    renewed = [task.send_anew(row, now=now) for row in rows.values() if row.state in OPEN]
+    renewed = [
+        task.send_anew(row, now=now)
+        for row in rows.values()
+        if row.state in OPEN and not (row.state is State.RUNNING and row.instance in busy)
+    ]
     written = [row for row in context.ledger.write(renewed) if row]
     return sum(context.queue(job.queue_url).send([_body(row) for row in written]))
 

@@ -8,9 +8,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from aws_parallelizer.aws.sqs import Received
-from aws_parallelizer.core import message
+from aws_parallelizer.core import message, task
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome, State
+from aws_parallelizer.core.task import Start
 from chalicelib import dead_letters, lost_tasks
 from fakes.queue import FakeQueue
 from fleets import World
@@ -165,6 +166,30 @@ def test_what_is_lost_is_sent_once_and_not_at_every_tick(world: World) -> None:
     world.tick(30)
 
     assert world.queue().counts().total == 1
+
+
+@pytest.mark.parametrize(("lives", "count"), [(True, 0), (False, 1)])
+def test_counts_that_are_wrongly_zero_send_nothing_anew_that_a_worker_is_at(
+    world: World, lives: bool, count: int
+) -> None:
+    world.enqueue("job/long", send=False)
+    begun = task.claim(
+        world.row("job/long"),
+        message.decode(letter("job/long")),
+        message_id="m",
+        instance="i-1",
+        environment="e",
+        now=world.ec2.now,
+    )
+    assert isinstance(begun, Start)
+    world.ledger.write([begun.task])
+
+    for _ in range(8):
+        if lives:
+            world.beat("i-1", running=1)
+        world.tick()
+
+    assert world.queue().counts().total == count
 
 
 def test_nothing_is_sent_anew_while_a_message_is_in_flight(world: World) -> None:
