@@ -188,6 +188,21 @@ def test_retries_wait_longer_and_longer_but_an_interrupted_task_goes_on_at_once(
     assert task.retry_delay(interrupted) == timedelta(0)
 
 
+def test_after_infrastructure_errors_tasks_wait_for_minutes_and_do_not_come_back_together() -> None:
+    for attempts, most in ((1, 60), (2, 120), (3, 240), (50, 900)):
+        delays = {
+            task.retry_delay(
+                msgspec.structs.replace(
+                    queued(), key=f"k{i}", attempts=attempts, outcome=Outcome.INFRASTRUCTURE
+                )
+            ).total_seconds()
+            for i in range(200)
+        }
+        assert len(delays) > 150
+        assert most / 2 <= min(delays) < 0.6 * most
+        assert 0.9 * most < max(delays) <= most
+
+
 def test_a_running_task_sent_anew_is_free_for_any_message_and_counts_as_reclaimed() -> None:
     anew = task.send_anew(running("m1"), now=LATER)
     assert (anew.state, anew.reclaims, anew.attempts) == (State.QUEUED, 1, 0)

@@ -15,12 +15,22 @@ from obstore.store import S3Store
 from aws_parallelizer.aws.clients import session
 
 if TYPE_CHECKING:  # these two are no names at run time
-    from obstore.store import ClientConfig, S3Config
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
 # Shorter than the ten minutes for which botocore may still hand out credentials that are about to
 # end.
 _CREDENTIALS_LAST = timedelta(minutes=5)
-_RETRY_SECONDS = 60  # the callers try again, with the lease in view
+# The callers try again, with the lease in view. A pause is drawn between the first and `base` times
+# the one before, so that with obstore's own base, 2, pauses do not grow at all in the long run.
+_RETRY: RetryConfig = {
+    "max_retries": 10,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {
+        "init_backoff": timedelta(seconds=0.1),
+        "max_backoff": timedelta(seconds=15),
+        "base": 5,
+    },
+}
 
 
 def stores(s3: Any) -> Callable[[str], S3Store]:
@@ -44,7 +54,7 @@ def stores(s3: Any) -> Callable[[str], S3Store]:
             region=region,
             client_options=client,
             credential_provider=provider,
-            retry_config={"max_retries": 10, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)},
+            retry_config=_RETRY,
         )
 
     return store

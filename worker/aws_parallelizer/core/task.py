@@ -13,6 +13,7 @@ later result.
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime, timedelta
 
 import msgspec
@@ -299,8 +300,15 @@ def decode(encoded: str | bytes) -> Task:
 
 def retry_delay(task: Task) -> timedelta:
     """How long a task that `end` queued again stays invisible: nothing after an interruption, else
-    doubling from 1 s.
+    doubling from 1 s, and after an infrastructure error from 60 s less up to half of it.
+
+    What AWS fails at, it fails at for minutes and for all tasks at once: they are not to use up
+    their attempts by then, nor to come back together.
     """
     if task.outcome == Outcome.INTERRUPTED:
         return timedelta(0)
-    return timedelta(seconds=min(60, 2 ** (task.attempts - 1)))
+    doubled = 2 ** (task.attempts - 1)
+    if task.outcome != Outcome.INFRASTRUCTURE:
+        return timedelta(seconds=min(60, doubled))
+    spread = zlib.crc32(f"{task.attempts} {task.key}".encode()) / 2**32
+    return timedelta(seconds=min(900, 60 * doubled) * (1 - spread / 2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -29,14 +28,15 @@ class Patience:
         """The result of `call`; raises its last error when the time is over, and at once what S3
         refuses for good.
         """
-        end, pause = time.monotonic() + self._seconds, self._pause
+        clock = asyncio.get_running_loop().time
+        end, pause = clock() + self._seconds, self._pause
         while True:
             try:
                 return await call()
             except ObjectRefused:
                 raise
             except SERVICE_ERRORS as error:
-                if time.monotonic() + pause > end:
+                if clock() + pause > end:
                     raise
                 log.warning("%s failed and is tried again in %.1f s: %s", what, pause, error)
             await asyncio.sleep(jittered(pause))
