@@ -28,6 +28,8 @@ from local.tokens import TokenMismatch, Tokens
 
 Action = TypeVar("Action", bound=Callable[..., ActionResult])
 
+SPOT_PRICE = "0.00001"  # dollars an hour of anything, as moto has it
+
 # The filters of DescribeInstances that moto lacks.
 INSTANCE_GETTERS = {
     "client-token": field("ClientToken"),
@@ -126,6 +128,25 @@ class LocalEc2(EC2Response):
         token, size = self._get_param("NextToken"), self._get_int_param("MaxResults")
         found, following = described.page(entries, token=token, size=size)
         return ActionResult({"SpotInstanceRequests": found, "NextToken": following})
+
+    def describe_spot_price_history(self) -> ActionResult:
+        """moto has prices where EC2 offers a type; here each type is to be had in every zone."""
+        types = self._get_param("InstanceTypes", [])
+        if not types:
+            return super().describe_spot_price_history()
+        zones = [zone.name for zone in self.ec2_backend.describe_availability_zones()]
+        history = [
+            {
+                "InstanceType": kind,
+                "ProductDescription": "Linux/UNIX",
+                "SpotPrice": SPOT_PRICE,
+                "AvailabilityZone": zone,
+                "Timestamp": "2006-01-02T15:04:05Z",
+            }
+            for kind in types
+            for zone in zones
+        ]
+        return ActionResult({"SpotPriceHistory": history})
 
     @in_ec2_words
     def cancel_spot_instance_requests(self) -> ActionResult:

@@ -1,5 +1,5 @@
 """What instances cost in the local cloud: nothing. The numbers are made up, and so small that
-nobody takes them for a bill; moto's spot price is a tenth of them.
+nobody takes them for a bill; the local spot price is a tenth of them.
 """
 
 from __future__ import annotations
