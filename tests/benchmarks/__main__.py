@@ -67,6 +67,8 @@ def main() -> int:
     found: list[dict[str, object]] = []
     failed = False
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
+        # A worker that is root runs programs as another user, who has to come by here.
+        Path(folder).chmod(0o711)
         ministack = Ministack(Path(folder))
         try:
             for series in SERIES:
