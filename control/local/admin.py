@@ -2,6 +2,7 @@
 
 GET  /_local/ready
 POST /_local/reclaim   {"instance": "i-...", "notice": 120}
+POST /_local/advise    {"instance": "i-..."}
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ class Reclaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notice: float = 120
 
 
+class Advise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of an advice to leave the instance."""
+
+    instance: str
+
+
 def admin_path(cloud: Cloud, application: Application) -> Application:
     """The application with our paths before it."""
 
@@ -49,6 +56,8 @@ def _answer(cloud: Cloud, request: Request) -> Response:
             return _json({"ready": True})
         case "POST", "reclaim":
             return _reclaim(cloud, request.get_data())
+        case "POST", "advise":
+            return _advise(cloud, request.get_data())
     return _json({"Code": "NotFound", "Message": f"no {request.method} {request.path}"}, 404)
 
 
@@ -65,6 +74,17 @@ def _reclaim(cloud: Cloud, body: bytes) -> Response:
     except CloudError as error:
         return _json({"Code": error.code, "Message": str(error)}, 400)
     return _json({"instance": wanted.instance, "ends": stamp(ends)})
+
+
+def _advise(cloud: Cloud, body: bytes) -> Response:
+    try:
+        wanted = msgspec.json.decode(body, type=Advise)
+        at = cloud.advise(wanted.instance)
+    except msgspec.MsgspecError as error:
+        return _json({"Code": "InvalidParameterValue", "Message": str(error)}, 400)
+    except CloudError as error:
+        return _json({"Code": error.code, "Message": str(error)}, 400)
+    return _json({"instance": wanted.instance, "advised": stamp(at)})
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

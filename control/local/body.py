@@ -15,6 +15,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -41,6 +42,9 @@ class Body(Protocol):
 
     def announce(self, notice: Notice) -> None:
         """Give the spot notice to the machine."""
+
+    def advise(self, at: datetime) -> None:
+        """Tell it that EC2 advises to leave it."""
 
     def press_power_button(self) -> None:
         """Ask it to shut down in an orderly way."""
@@ -109,6 +113,9 @@ class ProcessBody:
     def announce(self, notice: Notice) -> None:
         self._imds.notice = notice
 
+    def advise(self, at: datetime) -> None:
+        self._imds.advised = at
+
     def press_power_button(self) -> None:
         if self._off:
             return
@@ -160,6 +167,7 @@ class ProcessBody:
             "PARALLELIZER_SCRATCH": str(self._scratch),
             "PARALLELIZER_POWEROFF": shlex.join([touch, str(self._poweroff)]),
             "PARALLELIZER_NOTICE_SECONDS": "1",  # notices here may be as short as one likes
+            "PARALLELIZER_SETTLE_SECONDS": "0.1",
             "PARALLELIZER_BEAT_SECONDS": "2",  # and people do not wait a minute to see a sign
         }
         if "PYTHONPATH" in os.environ:  # a checkout that is not installed finds its worker so

@@ -9,7 +9,7 @@ from typing import Any
 
 from local import spot
 from local.estate import Estate
-from local.event_bus import interruption_warning
+from local.event_bus import interruption_warning, rebalance_recommendation
 from local.launching import JOB_TAG, Market, Specification, tags_of
 from local.machine import UP, Machine, State
 from local.metadata import Notice
@@ -140,6 +140,20 @@ class Cloud:
             self._tell(interruption_warning(machine.identity, machine.notice, now=now))
             self._estate.wake()
             return machine.reclaim_at
+
+    def advise(self, instance: str) -> datetime:
+        """Give EC2's advice to leave a spot instance, which goes on; returns when."""
+        with self.lock:
+            (machine,) = self._machines([instance])
+            self._check_state(machine, "advised", UP)
+            if self._estate.request_of(machine) is None:
+                message = f"The instance '{instance}' is not a Spot Instance."
+                raise CloudError("UnsupportedOperation", message)
+            now = self._estate.now()
+            if machine.body is not None:
+                machine.body.advise(now)
+            self._tell(rebalance_recommendation(machine.identity, now=now))
+            return now
 
     def _machines(self, ids: Sequence[str]) -> list[Machine]:
         known = self._estate.machines

@@ -54,15 +54,27 @@ class EventBus:
 
 def interruption_warning(identity: Identity, notice: Notice, *, now: datetime) -> dict[str, Any]:
     """What EC2 sends two minutes before it takes a spot instance back."""
+    detail = {"instance-action": notice.action}
+    return _event("EC2 Spot Instance Interruption Warning", identity, detail, now=now)
+
+
+def rebalance_recommendation(identity: Identity, *, now: datetime) -> dict[str, Any]:
+    """What EC2 sends when it may soon take a spot instance back."""
+    return _event("EC2 Instance Rebalance Recommendation", identity, {}, now=now)
+
+
+def _event(
+    tag: str, identity: Identity, detail: dict[str, str], *, now: datetime
+) -> dict[str, Any]:
     arn = f"arn:aws:ec2:{identity.region}:{identity.account}:instance/{identity.instance}"
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
-        "detail-type": "EC2 Spot Instance Interruption Warning",
+        "detail-type": tag,
         "source": "aws.ec2",
         "account": identity.account,
         "time": stamp(now),
         "region": identity.region,
         "resources": [arn],
-        "detail": {"instance-id": identity.instance, "instance-action": notice.action},
+        "detail": {"instance-id": identity.instance, **detail},
     }

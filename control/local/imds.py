@@ -31,6 +31,7 @@ class Imds(ThreadingHTTPServer):
         self.identity = identity
         self.credentials = credentials
         self.notice: Notice | None = None
+        self.advised: datetime | None = None
         self._tokens: dict[str, float] = {}
         name = f"imds-{identity.instance}"
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -61,6 +62,7 @@ class Imds(ThreadingHTTPServer):
             self.identity,
             credentials=self.credentials,
             notice=self.notice,
+            advised=self.advised,
             now=datetime.now(UTC),
         )
         return lookup(values, path)

@@ -47,7 +47,12 @@ class Notice:
 
 
 def leaves(
-    identity: Identity, *, credentials: Credentials, notice: Notice | None, now: datetime
+    identity: Identity,
+    *,
+    credentials: Credentials,
+    notice: Notice | None,
+    advised: datetime | None,
+    now: datetime,
 ) -> Mapping[str, bytes]:
     """Every path below /latest/ that has a value now."""
     texts = {
@@ -70,6 +75,9 @@ def leaves(
         texts["meta-data/spot/instance-action"] = json.dumps(action)
         if notice.action == "terminate":
             texts["meta-data/spot/termination-time"] = stamp(notice.at)
+    if advised is not None:
+        advice = {"noticeTime": stamp(advised)}
+        texts["meta-data/events/recommendations/rebalance"] = json.dumps(advice)
     values = {path: text.encode() for path, text in texts.items()}
     return values if identity.user_data is None else {**values, "user-data": identity.user_data}
 

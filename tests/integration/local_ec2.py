@@ -175,9 +175,15 @@ class Server:
         return http(urllib.request.Request(url, method=method, headers={**given, **headers}))
 
     def reclaim(self, body: object) -> tuple[int, str]:
+        return self._post("reclaim", body)
+
+    def advise(self, body: object) -> tuple[int, str]:
+        return self._post("advise", body)
+
+    def _post(self, path: str, body: object) -> tuple[int, str]:
         return http(
             urllib.request.Request(
-                f"{self.endpoint}/_local/reclaim", method="POST", data=json.dumps(body).encode()
+                f"{self.endpoint}/_local/{path}", method="POST", data=json.dumps(body).encode()
             )
         )
 

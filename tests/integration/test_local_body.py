@@ -275,6 +275,19 @@ def test_a_reclaim_gives_notice_and_then_ends_the_machine(
         server.booted(server.replacement(request, of=name))
 
 
+def test_an_advice_to_leave_shows_in_the_metadata_and_ends_nothing(server: Server) -> None:
+    spot, on_demand = server.run(kind="one-time")["InstanceId"], server.run()["InstanceId"]
+    pids = server.pids(spot)
+    status, text = server.advise({"instance": spot})
+    assert status == 200, text
+    advice = server.imds(spot, "latest/meta-data/events/recommendations/rebalance")
+    assert advice == (200, json.dumps({"noticeTime": json.loads(text)["advised"]}))
+    assert server.imds(spot, "latest/meta-data/spot/instance-action")[0] == 404
+    assert all(alive(pid) for pid in pids)
+    status, text = server.advise({"instance": on_demand})
+    assert (status, json.loads(text)["Code"]) == (400, "UnsupportedOperation")
+
+
 def test_a_reclaim_that_cannot_be_says_why(server: Server) -> None:
     spot, on_demand = server.run(kind="one-time")["InstanceId"], server.run()["InstanceId"]
     ended = server.run(kind="one-time")["InstanceId"]

@@ -126,7 +126,7 @@ def tree(*, role: str | None = "worker", notice: Notice | None = None) -> dict[s
         user_data=None,
     )
     keys = Credentials(access_key="a", secret_key="s", token="t")
-    return dict(leaves(identity, credentials=keys, notice=notice, now=NOW))
+    return dict(leaves(identity, credentials=keys, notice=notice, advised=None, now=NOW))
 
 
 def test_folders_of_the_metadata_list_what_is_in_them() -> None:

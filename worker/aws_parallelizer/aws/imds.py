@@ -75,6 +75,12 @@ class Imds:
             raise ImdsSilent(f"the spot notice cannot be read: {error}") from error
         return Notice(action.action, action.time)
 
+    def is_advised_to_leave(self) -> bool:
+        """Whether EC2 sees a higher risk that it will take the spot instance back: a rebalance
+        recommendation. It may never come, or come with the notice.
+        """
+        return self._get("/latest/meta-data/events/recommendations/rebalance") is not None
+
     def _get(self, path: str) -> bytes | None:
         last = ""
         for pause in self._pauses():

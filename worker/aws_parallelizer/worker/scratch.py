@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aws_parallelizer.core import keys
-from aws_parallelizer.worker import environment
+from aws_parallelizer.worker import environment, leftovers
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.unprivileged import Groups, User
 
@@ -72,9 +72,10 @@ class Scratch:
         return self.user.uid if self.user else None
 
     def sweep(self) -> None:
-        """Remove what a worker before this one left, and begin anew. Raises NoUser if programs
-        could not come here.
+        """End and remove what a worker before this one left, and begin anew. Raises NoUser if no
+        program could come here.
         """
+        leftovers.end_in(self._tasks)
         if self.environment.exists():
             environment.remove(self.environment)
         if self._tasks.exists():

@@ -129,6 +129,7 @@ async def _prepare_and_serve(
             stop,
             offload=offload,
             every=settings.notice_seconds,
+            settle=settings.settle_seconds,
         )
     )
     try:

@@ -15,6 +15,7 @@ class Settings(NamedTuple):
     power_off: tuple[str, ...]
     metadata: str
     notice_seconds: float
+    settle_seconds: float
     beat_seconds: float
     path: str
     user: str
@@ -29,6 +30,7 @@ class Settings(NamedTuple):
             metadata=get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254/",
             # EC2's guide advises to look for a spot notice every 5 seconds.
             notice_seconds=float(get("PARALLELIZER_NOTICE_SECONDS") or 5),
+            settle_seconds=float(get("PARALLELIZER_SETTLE_SECONDS") or 600),
             beat_seconds=float(get("PARALLELIZER_BEAT_SECONDS") or 60),
             path=get("PATH") or "/usr/local/bin:/usr/bin:/bin",
             user=get("PARALLELIZER_USER") or "nobody",

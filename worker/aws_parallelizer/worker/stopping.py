@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime
 
 from aws_parallelizer.aws.imds import Imds, ImdsSilent, Notice
@@ -63,11 +64,21 @@ class Stop:
         self.halting.set()
 
 
-async def watch_for_notice(imds: Imds, stop: Stop, *, offload: Offload, every: float) -> None:
-    """Look for a spot notice until there is one; then drain, and halt before the deadline."""
+async def watch_for_notice(
+    imds: Imds, stop: Stop, *, offload: Offload, every: float, settle: float
+) -> None:
+    """Look for a spot notice until there is one; then drain, and halt before the deadline.
+
+    A mere advice to leave only drains: there is no deadline, so what runs is finished. In the first
+    `settle` seconds it is not asked for: an instance that left before it had done any work would be
+    replaced by one in the same place, and that one by the next.
+    """
+    settled = time.monotonic() + settle
     while True:
         try:
             notice: Notice | None = await offload(imds.notice)
+            if not notice and time.monotonic() >= settled and not stop.draining.is_set():
+                await _heed(imds, stop, offload)
         except ImdsSilent as error:
             log.warning("whether there is a spot notice is not known: %s", error)
             notice = None
@@ -79,6 +90,11 @@ async def watch_for_notice(imds: Imds, stop: Stop, *, offload: Offload, every: f
     stop.drain(reason)
     await asyncio.sleep(seconds_to_work(notice, now=datetime.now(UTC)))
     stop.halt(reason)
+
+
+async def _heed(imds: Imds, stop: Stop, offload: Offload) -> None:
+    if await offload(imds.is_advised_to_leave):
+        stop.drain("EC2 may soon take the instance back and advises to leave it")
 
 
 def seconds_to_work(notice: Notice, *, now: datetime) -> float:
