@@ -20,17 +20,17 @@ cp "$1" "$1.out" && echo "$1.out"
 
 
 def test_s3_that_says_slow_down_for_a_minute_costs_no_attempt(
-    endpoint: str, tmp_path: Path
+    endpoint: str, tmp_path: Path, everyones: Path
 ) -> None:
-    site = Site(endpoint, files={"run.sh": SCRIPT.format(folder=tmp_path)}, idleTimeout=5)
+    site = Site(endpoint, files={"run.sh": SCRIPT.format(folder=everyones)}, idleTimeout=5)
     for number in range(FILES):
         site.put(f"data/{number}", f"file {number}".encode())
     with slow_s3(endpoint) as s3:
         machine = Machine(site, tmp_path / "m", settings={"AWS_ENDPOINT_URL_S3": s3.url})
         try:
-            until((tmp_path / "began").exists, seconds=30, what="a program runs")
+            until((everyones / "began").exists, seconds=30, what="a program runs")
             s3.refuse(seconds=SECONDS)
-            (tmp_path / "go").touch()
+            (everyones / "go").touch()
             assert machine.wait(SECONDS + 90) == 0, machine.console
         finally:
             machine.close()
