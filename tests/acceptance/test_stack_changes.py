@@ -41,9 +41,9 @@ def everything(cloud: Cloud) -> set[str]:
 
 
 def test_an_update_of_the_stack_under_a_running_job_loses_nothing(
-    cloud: Cloud, tmp_path: Path
+    cloud: Cloud, everyones: Path
 ) -> None:
-    ran, over = tmp_path / "ran", tmp_path / "over"
+    ran, over = everyones / "ran", everyones / "over"
     program = (
         f"#!/bin/sh\nwhile [ ! -e {over} ]; do sleep 0.2; done\n"
         f'echo "$1" >> {ran}\necho "$1" > "$1.out"\necho "$1.out"\n'

@@ -82,6 +82,8 @@ class World:
         machine = self.machines[which]
         self.now += seconds
         if step == "start" and machine.state != "running":
+            if machine.ran:
+                self.tick()  # reconcile starts it again, and has looked just before
             machine.state = "running"
             machine.ran.append([self.now, NEVER])
         elif step == "end" and machine.state == "running":
