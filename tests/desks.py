@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from aws_parallelizer.core import message, parameters
 from aws_parallelizer.core.job import Job
 from aws_parallelizer.core.message import Message
-from chalicelib import ingest, jobs
+from chalicelib import ingest, jobs, steps
 from chalicelib.context import Context
 from chalicelib.ingest import Told
 from fakes.queue import FakeQueue
@@ -17,6 +18,8 @@ from fakes.s3 import FakeS3
 from fleets import World
 
 BUCKET = "parallelizer-input"
+
+S = TypeVar("S", bound=steps.Step)
 
 
 class Desk:
@@ -32,6 +35,21 @@ class Desk:
     @property
     def steps(self) -> FakeQueue:
         return self.world.queues.at(self.context.settings.steps_queue_url)
+
+    def take_steps(self, kind: type[S]) -> list[S]:
+        """The steps of this kind that the queue holds; the queue is empty then."""
+        found = [steps.decode(body) for body in self.steps.visible.values()]
+        self.steps.empty()
+        return [step for step in found if isinstance(step, kind)]
+
+    def finish(self, kind: type[S], carry_on: Callable[..., object]) -> int:
+        """Carry all steps of this kind out, and those that follow from them; how many."""
+        count = 0
+        while found := self.take_steps(kind):
+            for step in found:
+                carry_on(self.context, step, delivery=1)
+                count += 1
+        return count
 
     def make(self, name: str = "job", **given: Any) -> Job:
         """A job, through the front door; the nudge that it gave is taken away."""

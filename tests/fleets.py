@@ -190,3 +190,11 @@ class World:
         for _ in range(times):
             self.ec2.pass_time(seconds)
             self.run()
+
+
+def working(world: World, **parameters: object) -> None:
+    """A job with a backlog for two instances, which are at work on it."""
+    world.add_job(**parameters)
+    world.enqueue(*[f"job/{number}" for number in range(40)])
+    world.tick(2)
+    assert len(world.ec2.running) == 2

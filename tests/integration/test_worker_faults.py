@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
+from collections.abc import Callable
 
 from aws_parallelizer.core.outcome import Outcome, State
 from machines import Machine, Site
 
 COPY = '#!/bin/sh\ncp "$1" "$1.out" && echo "$1.out"\n'
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    """Starts machines that end with the test."""
-    machines: list[Machine] = []
-
-    def started(site: Site, **more: Any) -> Machine:
-        machines.append(Machine(site, tmp_path / str(len(machines)), **more))
-        return machines[-1]
-
-    yield started
-    for machine in machines:
-        machine.close()
 
 
 def test_an_object_deleted_before_it_is_read_is_skipped_once_and_not_tried_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,6 @@ KEYS = [
     "data/deep/er/a#b?c*d",
     "data/empty",
 ]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    """Starts machines that end with the test."""
-    machines: list[Machine] = []
-
-    def started(site: Site, **more: Any) -> Machine:
-        machines.append(Machine(site, tmp_path / str(len(machines)), **more))
-        return machines[-1]
-
-    yield started
-    for machine in machines:
-        machine.close()
 
 
 def script(body: str) -> dict[str, str]:

@@ -38,20 +38,11 @@ def begin(desk: Desk, **wanted: Any) -> Enqueue:
 
 
 def pending(desk: Desk) -> list[Enqueue]:
-    """The enqueue steps that the queue holds, taken out of it."""
-    found = [steps.decode(body) for body in desk.steps.visible.values()]
-    desk.steps.empty()
-    return [step for step in found if isinstance(step, Enqueue)]
+    return desk.take_steps(Enqueue)
 
 
 def finish(desk: Desk) -> int:
-    """Carry all steps out; how many there were."""
-    count = 0
-    while found := pending(desk):
-        for step in found:
-            enqueueing.carry_on(desk.context, step, delivery=1)
-            count += 1
-    return count
+    return desk.finish(Enqueue, enqueueing.carry_on)
 
 
 def test_all_objects_under_the_prefix_become_tasks_once(desk: Desk) -> None:

@@ -48,20 +48,11 @@ def begin(desk: Desk, *, run: str = "r1", prefix: str = "", **wanted: Any) -> Re
 
 
 def pending(desk: Desk) -> list[Retry]:
-    """The retry steps that the queue holds, taken out of it."""
-    found = [steps.decode(body) for body in desk.steps.visible.values()]
-    desk.steps.empty()
-    return [step for step in found if isinstance(step, Retry)]
+    return desk.take_steps(Retry)
 
 
 def finish(desk: Desk) -> int:
-    """Carry all steps out; how many there were."""
-    count = 0
-    while found := pending(desk):
-        for step in found:
-            retrying.carry_on(desk.context, step, delivery=1)
-            count += 1
-    return count
+    return desk.finish(Retry, retrying.carry_on)
 
 
 def told(desk: Desk) -> dict[str, Any]:

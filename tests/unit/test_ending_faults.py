@@ -9,7 +9,7 @@ import pytest
 
 from aws_parallelizer.core.fleet import Mark, Phase
 from fakes.ec2.machine import Machine
-from fleets import World
+from fleets import World, working
 from local.spot import Cause, SpotState
 
 CANCEL, TERMINATE = "cancel_spot_instance_requests", "terminate_instances"
@@ -18,13 +18,6 @@ CANCEL, TERMINATE = "cancel_spot_instance_requests", "terminate_instances"
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def working(world: World, **parameters: object) -> None:
-    world.add_job(**parameters)
-    world.enqueue(*[f"job/{number}" for number in range(40)])
-    world.tick(2)
-    assert len(world.ec2.running) == 2
 
 
 def test_an_instance_whose_worker_could_not_cancel_its_request_is_ended_by_the_control_plane(

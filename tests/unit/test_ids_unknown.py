@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from aws_parallelizer.aws.ec2 import is_unknown
-from fleets import World
+from fleets import World, working
 
 CANCEL, TERMINATE = "cancel_spot_instance_requests", "terminate_instances"
 
@@ -15,13 +15,6 @@ CANCEL, TERMINATE = "cancel_spot_instance_requests", "terminate_instances"
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def working(world: World, **parameters: object) -> None:
-    world.add_job(**parameters)
-    world.enqueue(*[f"job/{number}" for number in range(40)])
-    world.tick(2)
-    assert len(world.ec2.running) == 2
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from aws_parallelizer.core.fleet import TAG_JOB, TAG_STACK, Phase
 from fakes.ec2 import FakeEc2
-from fleets import World
+from fleets import World, working
 from local.spot import Cause
 
 FLEET = "create_fleet"
@@ -15,13 +15,6 @@ FLEET = "create_fleet"
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def working(world: World, **parameters: object) -> None:
-    world.add_job(**parameters)
-    world.enqueue(*[f"job/{number}" for number in range(40)])
-    world.tick(2)
-    assert len(world.ec2.running) == 2
 
 
 def by_hand(ec2: FakeEc2, *, stack: str = "parallelizer", job: str = "job") -> str:

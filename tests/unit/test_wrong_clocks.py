@@ -8,7 +8,7 @@ import pytest
 
 from aws_parallelizer.core.fleet import Backoff, Streak
 from chalicelib import emptiness, refusals
-from fleets import START, World
+from fleets import START, World, working
 
 DAY = 24 * 3600
 
@@ -16,13 +16,6 @@ DAY = 24 * 3600
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def working(world: World, **parameters: object) -> None:
-    world.add_job(**parameters)
-    world.enqueue(*[f"job/{number}" for number in range(40)])
-    world.tick(2)
-    assert len(world.ec2.running) == 2
 
 
 def tick_with_a_clock_that_is_off(world: World, seconds: float) -> None:
