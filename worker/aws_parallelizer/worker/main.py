@@ -22,7 +22,7 @@ from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.core import user_data
 from aws_parallelizer.core.errors import ParallelizerError
-from aws_parallelizer.worker import logs, shutdown
+from aws_parallelizer.worker import inspection, logs, shutdown
 from aws_parallelizer.worker.heartbeat import Heartbeat
 from aws_parallelizer.worker.serving import SIGNALLED, SIGNALS, Machine, serve
 from aws_parallelizer.worker.settings import Settings
@@ -43,6 +43,7 @@ def run() -> int:
     logs.start()
     os.umask(_UMASK)
     _on_signals(_raise_terminated)
+    signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)
     settings = Settings.read({})
     machine: Machine | None = None
     heart = Heartbeat(None, job="", instance="")
@@ -59,6 +60,7 @@ def run() -> int:
         ending = Ending(str(error), 1, shut_down=True)
     except _Terminated:
         ending = Ending(SIGNALLED, 0, shut_down=True)
+    signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)  # a closed loop takes its own back
     _on_signals(signal.SIG_IGN)  # what follows is short, and must not be left half done
     return shutdown.conclude(
         ending,

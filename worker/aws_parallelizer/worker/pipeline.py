@@ -83,6 +83,11 @@ class Pipeline:
         """How many programs run."""
         return self._gauge.running
 
+    @property
+    def works(self) -> Collection[Work]:
+        """All tasks in hand."""
+        return self._gauge.works
+
     async def run(self) -> str:
         """Work until there is no more, or until stopped; why it ended. Raises QueueGone."""
         keeping = asyncio.create_task(self._leases.keep())

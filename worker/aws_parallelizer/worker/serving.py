@@ -23,7 +23,7 @@ from aws_parallelizer.aws.stores import stores
 from aws_parallelizer.core.errors import EnvironmentRefused
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.user_data import UserData
-from aws_parallelizer.worker import environment, orders, unprivileged
+from aws_parallelizer.worker import environment, inspection, orders, unprivileged
 from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
@@ -121,6 +121,9 @@ async def _prepare_and_serve(
         slots=slots,
         path=settings.path,
         machine=machine,
+    )
+    asyncio.get_running_loop().add_signal_handler(
+        inspection.SIGNAL, functools.partial(inspection.tell, lambda: pipeline.works, slots=slots)
     )
     heart.takes_tasks(slots=slots, running=lambda: pipeline.running)
     watching = asyncio.create_task(

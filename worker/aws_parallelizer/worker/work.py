@@ -39,10 +39,11 @@ class Work:
     notify: Callable[[], None]
     phase: Phase = field(default=Phase.PREPARING)
     fetched: Fetched | None = None
+    since: float = field(default_factory=time.monotonic)  # in this phase
 
     def enter(self, phase: Phase) -> None:
         """Go on to the next phase."""
-        self.phase = phase
+        self.phase, self.since = phase, time.monotonic()
         self.notify()
 
     @property
