@@ -41,10 +41,16 @@ class FakeObjects:
         replace: bool | str = False,
         owner: int | None = None,
     ) -> Stored:
-        self._call("upload")
-        self._require(bucket, key, replace)
         with open_owned(path, owner) as file:
             body = file.read()
+        return await self.store(body, bucket=bucket, key=key, maker=maker, replace=replace)
+
+    async def store(
+        self, body: bytes, *, bucket: str, key: str, maker: str = "", replace: bool | str = False
+    ) -> Stored:
+        """What `upload` does with a file's bytes."""
+        self._call("upload")
+        self._require(bucket, key, replace)
         self.kept[bucket, key] = Kept(body, maker or None)
         return Stored(len(body), f"sha256:{hashlib.sha256(body).hexdigest()}")
 

@@ -116,12 +116,17 @@ def enqueue(row: Task | None, message: Message, *, sequencer: str, now: datetime
     """
     if row is None:
         return _queued(message, sequencer=sequencer, now=now)
-    if row.etag == message.etag and row.bucket == message.bucket:
+    same = row.etag == message.etag and row.bucket == message.bucket
+    if same and not (_was_gone(row) and sequencer):
         return None
     if sequencer and row.sequencer and _sequence(sequencer) <= _sequence(row.sequencer):
         return None
     fresh = _queued(message, sequencer=sequencer or row.sequencer, now=now)
     return msgspec.structs.replace(fresh, generation=row.generation + 1, version=row.version)
+
+
+def _was_gone(row: Task) -> bool:
+    return row.state == State.SKIPPED and row.outcome == Outcome.INPUT_MISSING
 
 
 def _queued(message: Message, *, sequencer: str, now: datetime) -> Task:
