@@ -113,6 +113,12 @@ class Site:
         listed = self.s3.list_objects_v2(Bucket=f"{self.name}-out").get("Contents", [])
         return [entry["Key"] for entry in listed]
 
+    def visible(self) -> int:
+        """The messages that could be received now."""
+        names = ["ApproximateNumberOfMessages"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
     def messages(self) -> int:
         """All messages in the queue, whatever their state."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
