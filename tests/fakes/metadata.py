@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Metadata(ThreadingHTTPServer):
     """`values` by path below /latest/. The first `silent` requests get a 503, and tokens last for
-    `uses` requests.
+    `uses` requests. Each of `slow` is how many seconds one of the next requests waits.
     """
 
     daemon_threads = True
@@ -21,6 +22,7 @@ class Metadata(ThreadingHTTPServer):
         self.values = values
         self.silent = silent
         self.uses = uses
+        self.slow: list[float] = []
         self.tokens: dict[str, int] = {}
         self.numbers = itertools.count(1)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
@@ -59,6 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(404 if value is None else 200, value or b"")
 
     def _is_silent(self) -> bool:
+        if self.server.slow:
+            time.sleep(self.server.slow.pop(0))
         self.server.silent -= 1
         if self.server.silent >= 0:
             self._answer(503)

@@ -12,6 +12,7 @@ SECTIONS = (
     "New objects",
     "Queues",
     "Launching",
+    "The worker",
     "Interruption",
     "Ending",
     "API and deployment",

@@ -15,6 +15,8 @@ from obstore.exceptions import (
 
 from aws_parallelizer.core.errors import ParallelizerError
 
+_SKEWED = "RequestTimeTooSkewed"
+
 
 class ObjectMissing(ParallelizerError):
     """There is no such object."""
@@ -35,6 +37,8 @@ class ObjectRefused(ObjectFailure):
 def of_obstore(error: Exception, what: str) -> ParallelizerError:
     """What an error of obstore's means; `what` was asked of S3."""
     sentence = f"{what}: {str(error).partition('Debug source')[0].strip():.500}"
+    if _SKEWED in sentence:
+        sentence = f"the clock of this machine is off, and S3 refuses its signatures: {sentence}"
     if isinstance(error, AlreadyExistsError | PreconditionError):
         return ObjectTaken(sentence)
     if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in sentence:
