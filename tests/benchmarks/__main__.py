@@ -66,7 +66,7 @@ def main() -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, object]] = []
     failed = False
-    with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         # A worker that is root runs programs as another user, who has to come by here.
         Path(folder).chmod(0o711)
         ministack = Ministack(Path(folder))

@@ -46,18 +46,31 @@ def find(lines: Iterable[bytes], *, work: Path, shown: Environment) -> list[Outp
     found: dict[str, OutputFile] = {}
     for line in lines:
         path = named(line, work)
-        if path is None:
-            continue
-        place = _place(path)
-        if place == work or _is_shown(place, root=work, shown=shown):
-            continue
-        if not place.is_relative_to(work):
-            raise BadOutput(f"the output {_text(line)} lies outside the scratch directory")
-        for file in _files(place, root=work, above=()):
+        for file in () if path is None else _meant(path, line, work=work, shown=shown):
             found.setdefault(file.name, file)
             if len(found) > MAX_FILES:
                 raise BadOutput(f"more than {MAX_FILES:,} output files")
     return list(found.values())
+
+
+def _meant(path: bytes, line: bytes, *, work: Path, shown: Environment) -> Iterable[OutputFile]:
+    if plain := _plain(path, work):
+        return (plain,)
+    place = _place(path)
+    if place == work or _is_shown(place, root=work, shown=shown):
+        return ()
+    if not place.is_relative_to(work):
+        raise BadOutput(f"the output {_text(line)} lies outside the scratch directory")
+    return _files(place, root=work, above=())
+
+
+def _plain(path: bytes, work: Path) -> OutputFile | None:
+    # What most lines name, at a tenth of the cost: a regular file that lies in the scratch
+    # directory itself, so there is nothing to resolve.
+    head, name = os.path.split(path)
+    if head != os.fsencode(work) or not name or not stat.S_ISREG(os.lstat(path).st_mode):
+        return None
+    return OutputFile(Path(os.fsdecode(path)), _utf8(os.fsdecode(name)))
 
 
 def _place(path: bytes) -> Path:

@@ -25,6 +25,8 @@ from aws_parallelizer.worker.patience import Patience
 
 log = logging.getLogger(__name__)
 
+_PAUSE_SECONDS = 0.25  # a call costs as much CPU for one task as for ten; no slot waits for it
+
 
 class Closing(NamedTuple):
     """A row as `task.end` made it, and the handle of the message behind it."""
@@ -52,7 +54,7 @@ class Settlement:
         self._leases = leases
         self._offload = offload
         self._patience = patience
-        self._batches = Batches(self._settle, size=BATCH)
+        self._batches = Batches(self._settle, size=BATCH, pause=_PAUSE_SECONDS)
 
     def __call__(self, closing: Closing) -> asyncio.Future[bool]:
         """Hand an ended attempt over."""
