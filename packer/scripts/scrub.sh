@@ -1,0 +1,53 @@
+#!/bin/sh
+# The builder's last act: take away what belongs to one machine or to its maker. Whether it succeeded is judged by a program
+# that knows nothing of this one. Deleting is not erasing: a snapshot copies blocks, so no secret may come here at all.
+set -eu
+
+scrub_access() {
+    rm -f /etc/ssh/ssh_host_*
+    passwd --lock root >/dev/null
+    for home in /root /home/*; do
+        [ -d "$home" ] || continue
+        # Keys, histories, credentials, caches: all hidden files but the skeleton's.
+        find "$home" -xdev -mindepth 1 -maxdepth 1 -name '.*' \
+            ! -name .bashrc ! -name .profile ! -name .bash_logout -exec rm -rf -- {} +
+    done
+}
+
+scrub_identity() {
+    : > /etc/machine-id
+    rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+    rm -f /var/lib/dhcp/*.leases /var/lib/dhcpcd/*.lease* /var/lib/NetworkManager/*.lease
+    rm -rf /run/systemd/netif/leases/* /var/lib/chrony/*
+    if command -v cloud-init >/dev/null; then cloud-init clean --logs --seed; fi
+    rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
+    # cloud-init wrote these from the builder's metadata, and writes them anew.
+    rm -f /etc/sudoers.d/90-cloud-init-users /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
+    rm -f /etc/hostname
+}
+
+scrub_traces() {
+    if command -v journalctl >/dev/null; then
+        journalctl --rotate >/dev/null 2>&1 || :
+        journalctl --vacuum-time=1s >/dev/null 2>&1 || :
+    fi
+    rm -rf /var/log/journal/*
+    find /var/log -xdev -type f -name '*.gz' -delete
+    find /var/log -xdev -type f -exec truncate --size=0 {} +
+    rm -f /var/lib/systemd/coredump/* /var/crash/* /var/mail/* /var/spool/cron/atjobs/*
+    apt-get clean
+    rm -rf /var/lib/apt/lists/*
+    find /tmp /var/tmp -xdev -mindepth 1 -delete
+}
+
+# In one function, for /tmp and this file in it go while it runs. The builder's own shutdown timer is not called off: it lives
+# in memory, and until the builder stops it may still be needed.
+main() {
+    scrub_access
+    scrub_identity
+    scrub_traces
+    sync
+}
+
+main
+exit 0
