@@ -91,7 +91,9 @@ class Plant:
 
         async def story() -> str:
             async with asyncio.timeout(seconds):
-                running = asyncio.create_task(self._pipeline(slots).run())
+                pipeline = self._pipeline(slots)
+                self.tally = pipeline.tally
+                running = asyncio.create_task(pipeline.run())
                 if meanwhile:
                     await meanwhile()
                 return await running

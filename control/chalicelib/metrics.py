@@ -2,7 +2,6 @@
 
 One line a run of reconcile (dimension Stack) and one for each job that has something to say
 (dimensions Stack and Job). CloudWatch makes metrics of them without a call or a permission.
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-NAMESPACE = "AWSParallelizer"
+from aws_parallelizer.core.embedded_metrics import document
+
 _COUNT = "Count"
 _DOLLARS = "None"  # CloudWatch knows no unit for money
 
@@ -59,7 +59,7 @@ def run_line(
         "JobsStuck": (sum(each.stuck for each in every), _COUNT),
         **_shared(every),
     }
-    return _document(values, {"Stack": stack}, now)
+    return document(values, {"Stack": stack}, now=now)
 
 
 def job_line(numbers: JobNumbers, *, stack: str, now: datetime) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def job_line(numbers: JobNumbers, *, stack: str, now: datetime) -> dict[str, Any
     values = {"Stuck": (int(numbers.stuck), _COUNT), **_shared([numbers])}
     if numbers.spent is not None:
         values["SpentTotal"] = (numbers.spent, _DOLLARS)
-    return _document(values, {"Stack": stack, "Job": numbers.job}, now)
+    return document(values, {"Stack": stack, "Job": numbers.job}, now=now)
 
 
 @dataclass
@@ -114,22 +114,3 @@ def _shared(jobs: list[JobNumbers]) -> dict[str, tuple[float, str]]:
             name = f"Refused{kind.title()}"
             values[name] = (values.get(name, (0, _COUNT))[0] + count, _COUNT)
     return values
-
-
-def _document(
-    values: Mapping[str, tuple[float, str]], dimensions: Mapping[str, str], now: datetime
-) -> dict[str, Any]:
-    return {
-        "_aws": {
-            "Timestamp": int(now.timestamp() * 1000),
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": NAMESPACE,
-                    "Dimensions": [list(dimensions)],
-                    "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in values.items()],
-                }
-            ],
-        },
-        **dimensions,
-        **{name: value for name, (value, _) in values.items()},
-    }

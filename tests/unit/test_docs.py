@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,9 @@ import pytest
 import typer
 
 from aws_parallelizer.cli.main import app
+from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.worker.metrics import Span, Whose
+from aws_parallelizer.worker.metrics import line as worker_line
 from chalicelib import status
 from chalicelib.metrics import JobNumbers, job_line, run_line
 from chalicelib.refusals import Class
@@ -151,12 +155,22 @@ def test_the_documented_status_fields_are_those_that_are_told() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(found)
 
 
+def documented_metrics(page: str) -> set[str]:
+    rows = re.findall(r"^\| (`[A-Z]\w+`(?:, `\w+`)*) \|", (DOCS / page).read_text(), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_documented_metrics_of_a_worker_are_those_that_are_said() -> None:
+    span = Span(outcomes=Counter(Outcome), refused=1)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    said = worker_line(span, Whose("Job", "j"), seconds=1, running=0, slots=1, now=now)
+    assert documented_metrics("worker.md") == set(said) - {"_aws", "Job"}
+
+
 def test_the_documented_metrics_are_those_that_are_said() -> None:
     refused = {kind.value: 1 for kind in Class}
     numbers = JobNumbers(job="j", queued=1, in_flight=1, spent=1.0, refused=refused, misgiven=1)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     lines = (job_line(numbers, stack="s", now=now), run_line(stack="s", now=now, jobs=[numbers]))
     said = {name for line in lines for name in line} - {"_aws", "Stack", "Job"}
-    text = (DOCS / "money.md").read_text()
-    rows = re.findall(r"^\| (`[A-Z]\w+`(?:, `\w+`)*) \|", text, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == said
+    assert documented_metrics("money.md") == said

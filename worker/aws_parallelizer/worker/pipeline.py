@@ -24,6 +24,7 @@ from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Claims
 from aws_parallelizer.worker.gauge import Gauge
 from aws_parallelizer.worker.leases import Leases
+from aws_parallelizer.worker.metrics import Tally
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import jittered
 from aws_parallelizer.worker.settlement import Closing, Settlement
@@ -71,6 +72,7 @@ class Pipeline:
         self._stop = stop
         self._slots = slots
         self._gauge = Gauge(slots)
+        self.tally = Tally()
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._carrying: dict[Work, asyncio.Task[None]] = {}
@@ -213,6 +215,7 @@ class Pipeline:
             row = results.row_after(work, ended, max_attempts=limit, now=datetime.now(UTC))
             accepted = await self._settlement(Closing(row, work.handle))
             results.report(work, ended, row, accepted=accepted)
+            self.tally.add(work, ended, accepted=accepted)
             if ended.exit_code is not None and ended.seconds is not None:
                 self._gauge.ran(ended.seconds)
             # What was put back for later is work that is still to come.

@@ -29,6 +29,7 @@ from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.heartbeat import Heartbeat
 from aws_parallelizer.worker.leases import Leases
+from aws_parallelizer.worker.metrics import Metrics, Whose
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.pipeline import Pipeline
@@ -126,19 +127,21 @@ async def _prepare_and_serve(
         inspection.SIGNAL, functools.partial(inspection.tell, lambda: pipeline.works, slots=slots)
     )
     heart.takes_tasks(slots=slots, running=lambda: pipeline.running)
-    watching = asyncio.create_task(
-        watch_for_notice(
-            Imds(settings.metadata, patience=_NOTICE_PATIENCE_SECONDS),
-            stop,
-            offload=offload,
-            every=settings.notice_seconds,
-            settle=settings.settle_seconds,
-        )
+    metrics = Metrics(Whose.of(data), pipeline.tally, slots=slots, running=lambda: pipeline.running)
+    watching = watch_for_notice(
+        Imds(settings.metadata, patience=_NOTICE_PATIENCE_SECONDS),
+        stop,
+        offload=offload,
+        every=settings.notice_seconds,
+        settle=settings.settle_seconds,
     )
+    helping = [asyncio.create_task(helper) for helper in (watching, metrics.keep())]
     try:
         return await pipeline.run()
     finally:
-        watching.cancel()
+        for helper in helping:
+            helper.cancel()
+        metrics.say()
 
 
 def _slots(parameters: Parameters) -> int:
