@@ -34,8 +34,8 @@ local: venv ## Run the local cloud in the foreground; source .local/env to use i
 reclaim: venv ## Take a local spot instance away: INSTANCE=i-... NOTICE=seconds
 	@$(RUN) -m local reclaim "$(INSTANCE)" --notice "$(or $(NOTICE),120)"
 
-test: venv ## Run every test that this machine can run
-	$(RUN) -m pytest
+test: venv ## Run every test that this machine can run, in several processes (PROCESSES=)
+	$(RUN) -m pytest --numprocesses "$(or $(PROCESSES),auto)"
 
 bench: $(BENCH)/.complete ## Measure the worker beside its peers (ROUNDS=3, SCALE=1), write build/bench.json
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BENCH)/bin/python -m benchmarks --rounds "$(or $(ROUNDS),3)" --scale "$(or $(SCALE),1)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -19,11 +20,18 @@ REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
+# Below the ports that connections get by themselves: what is free stays so until it is used.
+_FIRST_PORT, _PORTS_EACH = 10_000, 2_000
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nothing listens on now, nor another test process will."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw"))
+    while True:
+        port = _FIRST_PORT + _PORTS_EACH * (worker % 10) + secrets.randbelow(_PORTS_EACH)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def listening(port: int) -> bool:
@@ -50,7 +58,12 @@ def ministack(folder: Path) -> Iterator[str]:
             [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log
         )
     try:
-        until(lambda: listening(port), seconds=60, what="ministack listens")
+        until(
+            lambda: listening(port) or process.poll() is not None,
+            seconds=60,
+            what="ministack listens",
+        )
+        assert process.poll() is None, (folder / "ministack.log").read_text(errors="replace")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -1,0 +1,61 @@
+"""How `make test` shares the tests among processes: a share is what one process does in one go.
+
+A share is a file, so that what a module makes is made once; a few files that need the same costly
+thing are one share. What takes longest is begun first, or it would be waited for at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+
+MOST = 5
+
+# These are begun first. The acceptance tests share a local cloud and mostly wait for it.
+_LAYERS = ("tests/acceptance/", "tests/integration/", "tests/contract/", "tests/unit/")
+_OWN_CLOUD = "tests/acceptance/test_demo.py"
+_PACKAGE = "tests/unit/test_package"
+
+
+def processes() -> int:
+    """One more than there are processors: one of them is mostly in the acceptance tests."""
+    return min(len(os.sched_getaffinity(0)) + 1, MOST)
+
+
+def share(nodeid: str) -> str:
+    """The share that a test is in."""
+    file = nodeid.partition("::")[0]
+    if file.startswith(_LAYERS[0]) and file != _OWN_CLOUD:
+        return _LAYERS[0]
+    if file.startswith(_PACKAGE):
+        return _PACKAGE
+    return file
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Sort by layer, large shares first; within a share nothing moves."""
+    sizes = Counter(share(item.nodeid) for item in items)
+
+    def rank(item: pytest.Item) -> tuple[int, int, str]:
+        name = share(item.nodeid)
+        layer = next((n for n, layer in enumerate(_LAYERS) if name.startswith(layer)), -1)
+        return layer, -sizes[name], name
+
+    items.sort(key=rank)
+
+
+def scheduler(config: pytest.Config, log: Any) -> Any:
+    """pytest-xdist's scheduler of whole shares, in the order of the tests; unless --dist says."""
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Sharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return share(nodeid)
+
+    config.option.loadscopereorder = False
+    return Sharing(config, log)
