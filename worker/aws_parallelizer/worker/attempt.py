@@ -20,7 +20,7 @@ from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended
-from aws_parallelizer.worker import outputs, program, unprivileged, verdict
+from aws_parallelizer.worker import logs, outputs, program, unprivileged, verdict
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.publishing import Publishing
@@ -54,15 +54,20 @@ async def run(work: Work, tools: Tools) -> Ended:
     `interrupted`.
     """
     started = time.monotonic()
-    try:
-        ended = await _in_folder(work, tools)
-    except asyncio.CancelledError:
-        ended = Ended(outcome=Outcome.INTERRUPTED, reason="the worker had to end")
-    except Exception as error:  # noqa: BLE001 - no slot is lost to what befell its task
-        ended = _of_error(error)
+    with logs.about(work):
+        ended = await _safely(work, tools)
     return msgspec.structs.replace(
         ended, seconds=ended.seconds or round(time.monotonic() - started, 3)
     )
+
+
+async def _safely(work: Work, tools: Tools) -> Ended:
+    try:
+        return await _in_folder(work, tools)
+    except asyncio.CancelledError:
+        return Ended(outcome=Outcome.INTERRUPTED, reason="the worker had to end")
+    except Exception as error:  # noqa: BLE001 - no slot is lost to what befell its task
+        return _of_error(error)
 
 
 def _of_error(error: Exception) -> Ended:
@@ -154,7 +159,7 @@ async def _keep(kept: Log, ended: Ended, work: Work, folder: Folder, tools: Tool
         key = await tools.publishing.log(work.task, path, attempt=work.attempt)
     except (*SERVICE_ERRORS, OSError) as error:
         # The outcome stands without its log.
-        log.warning("the log of %r could not be stored: %s", work.task.key, error)
+        log.warning("what the program wrote could not be kept: %s", error)
         return ended
     return msgspec.structs.replace(ended, log_key=key)
 

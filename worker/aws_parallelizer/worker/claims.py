@@ -90,7 +90,8 @@ class Claims:
                 now=datetime.now(UTC),
             )
             if isinstance(decision, Drop):
-                log.info("%r is dropped: %s", message.key, decision.why)
+                fields = {"key": message.key}
+                log.info("a message is dropped: %s", decision.why, extra={"fields": fields})
                 claimed.drops.append(received)
             else:
                 starting[message.key] = received, message, decision.task

@@ -25,10 +25,7 @@ def tell(works: Callable[[], Collection[Work]], *, slots: int) -> None:
     now, found = time.monotonic(), sorted(works(), key=lambda work: work.taken)
     for work in found:
         fields = {
-            "job": work.task.job,
-            "key": work.task.key,
-            "attempt": work.attempt,
-            "instance": work.task.instance,
+            **work.fields,
             "phase": work.phase,
             "phaseSeconds": round(now - work.since, 1),
             "seconds": round(now - work.taken, 1),

@@ -49,9 +49,13 @@ def run() -> int:
     heart = Heartbeat(None, job="", instance="")
     try:
         settings = Settings.read(os.environ)
+        logs.start(settings.log)
         imds = Imds(settings.metadata)
         machine = Machine(imds.instance_id(), imds.region())
+        logs.start(settings.log, always={"instance": machine.instance})
         told = imds.user_data()
+        always = {"job": user_data.whose(told)[0], "instance": machine.instance}
+        logs.start(settings.log, always=always)
         heart = _heart(told, machine)
         ending = _work(told, settings=settings, machine=machine, heart=heart)
     except ValueError as error:

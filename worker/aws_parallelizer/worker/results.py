@@ -28,10 +28,7 @@ def row_after(work: Work, ended: Ended, *, max_attempts: int, now: datetime) -> 
 def report(work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:
     """Say it; `accepted` = the ledger took the row."""
     fields = {
-        "job": work.task.job,
-        "key": work.task.key,
-        "attempt": work.attempt,
-        "instance": work.task.instance,
+        **work.fields,
         "outcome": ended.outcome,
         "state": row.state,
         "seconds": ended.seconds,

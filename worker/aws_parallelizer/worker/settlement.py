@@ -99,7 +99,8 @@ class Settlement:
             [stored] = await self._patience(call, what=f"ledger write of {row.key!r:.200}")
         except SERVICE_ERRORS:
             # The message stays; when its lease runs out, another attempt does the work again.
-            log.exception("the end of %r could not be recorded", row.key)
+            fields = {"key": row.key}
+            log.exception("a task's end could not be recorded", extra={"fields": fields})
             return False
         return stored is not None
 

@@ -51,6 +51,16 @@ class Work:
         """Which counted attempt this is, from 1."""
         return self.task.attempts + 1
 
+    @property
+    def fields(self) -> dict[str, object]:
+        """What a line of the log about it says of it."""
+        return {
+            "job": self.task.job,
+            "key": self.task.key,
+            "attempt": self.attempt,
+            "instance": self.task.instance,
+        }
+
     def lease_left(self) -> float:
         """Seconds until SQS ends the lease, however often it is renewed."""
         return self.taken + MAX_VISIBILITY_SECONDS - time.monotonic()
