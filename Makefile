@@ -22,7 +22,7 @@ $(VENV)/.complete: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "make: '$(PYTHON)' has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[deploy,local,dev]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[deploy,image,local,dev]'
 	@touch $@
 
 demo: venv ## Run a whole job on this machine, no AWS account (INPUT=dir ENVIRONMENT=dir PROGRAM=run.sh)
@@ -53,6 +53,9 @@ check: venv ## Run the linters and the type checker
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/shellcheck packer/scripts/*.sh
+	$(VENV)/bin/yamllint .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/ansible-lint -q ansible
 
 package: venv ## Write the stack's template and code to OUT=build/package
 	@$(RUN) -m deploy package --out "$(or $(OUT),build/package)"
