@@ -1,30 +1,23 @@
 """A body: what makes an instance of the local cloud more than a row.
 
-The one kind there is runs the worker as a process in a session of its own. To the worker it
-looks like EC2: its user data, identity and credentials come from a metadata endpoint, and to
-power the machine off it runs a command.
+There are four kinds: the worker as a process (process_body.py), a root to build an image in
+(builder.py), and an image's root, booted by systemd-nspawn (nspawn.py) or by qemu (qemu.py).
+Which of them an instance gets is decided in bodies.py.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import shlex
-import shutil
-import signal
-import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from local import disks, processes
-from local.imds import Imds
-from local.metadata import Credentials, Identity, Notice
+from local.launching import Specification
+from local.metadata import Identity, Notice
+from local.volumes import Volume
 
-log = logging.getLogger(__name__)
+CONSOLE_BYTES = 65_536  # as much as EC2 keeps
 
 
 class Ending(Enum):
@@ -37,8 +30,15 @@ class Ending(Enum):
 class Body(Protocol):
     """A machine that runs. Every call but the making is harmless when it has ended already."""
 
+    @property
+    def volume(self) -> Volume | None:
+        """Its root volume, if an image can be made of it."""
+
     def ending(self) -> Ending | None:
         """How it ended, None while it runs."""
+
+    def console(self) -> bytes:
+        """The end of what it wrote to its console."""
 
     def announce(self, notice: Notice) -> None:
         """Give the spot notice to the machine."""
@@ -59,118 +59,15 @@ class Body(Protocol):
         """Delete its disk."""
 
 
-MakeBody = Callable[[Identity], Body]
+# Makes the body of an instance, None = it is just a row. Raises OSError.
+MakeBody = Callable[[Identity, Specification], Body | None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
-    """What all process bodies have in common."""
-
-    directory: Path
-    command: Sequence[str]
-    endpoint: str
-    ec2_endpoint: str
-    credentials: Credentials
-
-
-class ProcessBody:
-    """The worker as a process. Starting the same instance again finds its scratch folder."""
-
-    def __init__(self, identity: Identity, *, surroundings: Surroundings) -> None:
-        self._directory = surroundings.directory / "instances" / identity.instance
-        disks.make(self._scratch)
-        self._poweroff.unlink(missing_ok=True)
-        if identity.user_data is not None:
-            (self._directory / "user-data").write_bytes(identity.user_data)
-        self._off = False
-        self._imds = Imds(identity, credentials=surroundings.credentials)
-        try:
-            self._process = self._start(surroundings)
-        except OSError:
-            self._imds.close()
-            raise
-        log.info("%s runs as process %s", identity.instance, self._process.pid)
-
-    @property
-    def _scratch(self) -> Path:
-        return self._directory / "scratch"
-
-    @property
-    def _poweroff(self) -> Path:
-        return self._directory / "poweroff"
-
-    def ending(self) -> Ending | None:
-        code = self._process.poll()
-        if code is None:
-            return None
-        self.cut_power()
-        if self._poweroff.exists():
-            return Ending.POWERED_OFF
-        # A worker that ended well without powering off has left its machine running, as it may on
-        # EC2 (`shouldShutdown=false`). Killed or crashed, it is lost and the machine with it.
-        return Ending.LOST if code else None
-
-    def announce(self, notice: Notice) -> None:
-        self._imds.notice = notice
-
-    def advise(self, at: datetime) -> None:
-        self._imds.advised = at
-
-    def press_power_button(self) -> None:
-        if self._off:
-            return
-        for pid in processes.members(self._process.pid):
-            processes.send(pid, signal.SIGTERM)
-
-    def cut_power(self) -> None:
-        if self._off:  # its process id may be another's by now
-            return
-        processes.kill(self._process.pid, folder=self._scratch)
-        self._process.wait()
-        self._off = True
-
-    def release(self) -> None:
-        if self._imds.fileno() != -1:
-            self._imds.close()
-
-    def wipe(self) -> None:
-        disks.wipe(self._scratch)
-
-    def _start(self, surroundings: Surroundings) -> subprocess.Popen[bytes]:
-        with (self._directory / "log").open("ab") as log_file:
-            process = subprocess.Popen(
-                processes.tethered(list(surroundings.command), parting=signal.SIGKILL),
-                cwd=self._scratch,
-                env=self._environment(surroundings),
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        new = self._directory / "pid.new"
-        new.write_text(f"{process.pid}\n")
-        new.replace(self._directory / "pid")
-        return process
-
-    def _environment(self, surroundings: Surroundings) -> dict[str, str]:
-        """Nothing of the developer's: no keys, no profile, no home folder with settings in it."""
-        touch = shutil.which("touch") or "/usr/bin/touch"
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(self._directory),
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
-            "AWS_ENDPOINT_URL": surroundings.endpoint,
-            "AWS_ENDPOINT_URL_EC2": surroundings.ec2_endpoint,
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._imds.url,
-            "NO_PROXY": "127.0.0.1,localhost",
-            "PARALLELIZER_SCRATCH": str(self._scratch),
-            "PARALLELIZER_POWEROFF": shlex.join([touch, str(self._poweroff)]),
-            "PARALLELIZER_NOTICE_SECONDS": "1",  # notices here may be as short as one likes
-            "PARALLELIZER_SETTLE_SECONDS": "0.1",
-            "PARALLELIZER_BEAT_SECONDS": "2",  # and people do not wait a minute to see a sign
-        }
-        if "PYTHONPATH" in os.environ:  # a checkout that is not installed finds its worker so
-            paths = os.environ["PYTHONPATH"].split(os.pathsep)
-            environment["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
-        return environment
+def end_of(console: Path) -> bytes:
+    """What a console's file ends with; nothing if it was never written."""
+    try:
+        with console.open("rb") as file:
+            file.seek(max(0, console.stat().st_size - CONSOLE_BYTES))
+            return file.read()
+    except FileNotFoundError:
+        return b""

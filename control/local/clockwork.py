@@ -60,8 +60,7 @@ def _move_on(estate: Estate, machine: Machine, now: datetime) -> None:
 
 def _begin(estate: Estate, machine: Machine) -> None:
     try:
-        if machine.embodied:
-            machine.body = estate.make_body(machine.identity)
+        machine.body = estate.make_body(machine.identity, machine.specification)
     except OSError:
         # The machine is lost: a persistent request tries again, reconcile sees the others.
         log.exception("%s cannot start", machine.id)
@@ -87,7 +86,7 @@ def _watch(estate: Estate, machine: Machine, now: datetime) -> None:
 def _may_stop(estate: Estate, machine: Machine) -> bool:
     """A one-time spot instance that shuts down is terminated, whatever its shutdown behaviour."""
     request = estate.request_of(machine)
-    return machine.shutdown == "stop" and (request is None or request.type == "persistent")
+    return machine.stops_when_off and (request is None or request.type == "persistent")
 
 
 def _reclaim(estate: Estate, machine: Machine) -> None:
@@ -134,6 +133,7 @@ def _release(machine: Machine) -> None:
 
 def _discard(machine: Machine) -> None:
     if machine.body is not None:
+        machine.console = machine.body.console()
         machine.body.release()
         machine.body.wipe()
         machine.body = None

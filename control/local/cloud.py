@@ -10,7 +10,7 @@ from typing import Any
 from local import spot
 from local.estate import Estate
 from local.event_bus import interruption_warning, rebalance_recommendation
-from local.launching import JOB_TAG, Market, Specification, tags_of
+from local.launching import Market, Specification
 from local.machine import UP, Machine, State
 from local.metadata import Notice
 from local.rows import CloudError, Order, unknown_instances, unknown_requests
@@ -46,8 +46,7 @@ class Cloud:
         token: str | None = None,
     ) -> list[Machine]:
         """New instances, on demand or each with a spot request of its own."""
-        embodied = JOB_TAG in tags_of(specification, "instance")
-        order = Order(region=region, specification=specification, embodied=embodied)
+        order = Order(region=region, specification=specification)
         with self.lock:
             estate = self._estate
             rows = estate.rows.launch(order, spot=market is not None, token=token, count=count)
@@ -75,6 +74,14 @@ class Cloud:
     def machine(self, instance: str | None) -> Machine | None:
         """The machine of that id, if it is known."""
         return self._estate.machines.get(instance or "")
+
+    def console(self, instance: str) -> bytes:
+        """The end of what it wrote to its console, to be had for as long as it is described."""
+        with self.lock:
+            machine = self.machine(instance)
+            if machine is None:
+                return b""
+            return machine.console if machine.body is None else machine.body.console()
 
     def cancel(self, ids: Sequence[str], *, region: str) -> list[SpotRequest]:
         """Nothing is launched for these any more; what is over already stays as it is."""

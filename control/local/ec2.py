@@ -16,7 +16,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,21 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from aws_parallelizer.aws import clients
-from local import clockwork
+from local import clockwork, roots
 from local.admin import admin_path
-from local.body import ProcessBody, Surroundings
+from local.bodies import Bodies, Kind
+from local.calls import Calls
 from local.cloud import Cloud
 from local.estate import Estate
 from local.event_bus import EventBus
+from local.images import ImageStore
 from local.machine import Spans
 from local.metadata import Credentials
 from local.moto_ec2 import application
+from local.moto_images import register, register_base
 from local.moto_rows import MotoRows
+from local.process_body import Surroundings
+from local.settings import REGION
 
 log = logging.getLogger(__name__)
 
@@ -67,18 +71,20 @@ def serve(options: argparse.Namespace, *, done: threading.Event) -> None:
     """Until `done` is set; then every body ends."""
     woken = threading.Event()
     rows = MotoRows(os.environ["MOTO_ACCOUNT_ID"])
+    bodies = _bodies(options, rows)
     estate = Estate(
         rows=rows,
-        make_body=partial(ProcessBody, surroundings=_surroundings(options)),
+        make_body=bodies.make,
         now=lambda: datetime.now(UTC),
         wake=woken.set,
         spans=Spans(relaunch=timedelta(seconds=options.relaunch_seconds)),
     )
     cloud = Cloud(estate, tell=_tell())
+    calls = Calls(options.directory / "calls.jsonl")
     server: Any = make_server(
         "127.0.0.1",
         options.port,
-        admin_path(cloud, application(cloud, rows)),
+        admin_path(cloud, application(cloud, rows, images=bodies.images, calls=calls)),
         threaded=True,
         request_handler=Handler,
     )
@@ -101,6 +107,25 @@ def _tell() -> Callable[[dict[str, Any]], None]:
     if "AWS_ENDPOINT_URL" not in os.environ:
         return lambda _: None
     return EventBus(clients.client("events"), clients.client("lambda")).tell
+
+
+def _bodies(options: argparse.Namespace, rows: MotoRows) -> Bodies:
+    """With Debian's images of the releases asked for, and those that were built here before."""
+    images = ImageStore(options.images)
+    for image in images.images():
+        register(rows.backend(image.region), image)
+    arch = roots.native_arch()
+    bases = {
+        register_base(rows.backend(REGION), release=release, arch=arch): roots.base(release)
+        for release in options.release
+    }
+    return Bodies(
+        kind=Kind.WORKER,
+        surroundings=_surroundings(options),
+        images=images,
+        ssh_port=options.ssh_port,
+        bases=bases,
+    )
 
 
 def _surroundings(options: argparse.Namespace) -> Surroundings:
@@ -129,6 +154,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Spans().relaunch.total_seconds(),
         help="from the end of a persistent request's instance to its replacement",
     )
+    parser.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        help="a Debian release whose image is to be had, for builders; may be repeated",
+    )
+    parser.add_argument("--ssh-port", type=int, default=2222, help="of a builder's sshd")
+    parser.add_argument("--images", type=Path, help="where images are kept; the cache by default")
     return parser.parse_args(arguments)
 
 

@@ -68,8 +68,7 @@ class Estate:
         machine = Machine(
             identity=identity,
             request=None if request is None else request.id,
-            shutdown=order.specification.get("InstanceInitiatedShutdownBehavior") or "stop",
-            embodied=order.embodied,
+            specification=order.specification,
         )
         self.machines[machine.id] = machine
         if request is not None:

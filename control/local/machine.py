@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from local.body import Body
+from local.launching import Specification
 from local.metadata import Identity, Notice
 from local.spot import Cause
 
@@ -49,23 +50,29 @@ class Spans:
 class Machine:
     """`due` is when the present state ends by itself, `cause` why it ended or stopped.
 
-    `reclaim_at` is when EC2 takes it back, of which `notice` tells the body.
+    `reclaim_at` is when EC2 takes it back, of which `notice` tells the body. `console` is what the
+    body's console said last, kept when the body has gone.
     """
 
     identity: Identity
     request: str | None
-    shutdown: str
-    embodied: bool
+    specification: Specification
     state: State = State.PENDING
     body: Body | None = None
     due: datetime | None = None
     reclaim_at: datetime | None = None
     notice: Notice | None = None
     cause: Cause | None = None
+    console: bytes = b""
 
     @property
     def id(self) -> str:
         return self.identity.instance
+
+    @property
+    def stops_when_off(self) -> bool:
+        """Whether it stops, and does not end, when it shuts itself down."""
+        return self.specification.get("InstanceInitiatedShutdownBehavior") != "terminate"
 
     def is_due(self, now: datetime) -> bool:
         return self.due is not None and self.due <= now

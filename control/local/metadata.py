@@ -36,6 +36,7 @@ class Identity:
     life_cycle: str
     role: str | None
     user_data: bytes | None
+    public_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

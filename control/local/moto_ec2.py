@@ -1,4 +1,4 @@
-"""moto's EC2 (5.2.5, pinned) with the spot life cycle: the only file that changes moto.
+"""moto's EC2 (5.2.5, pinned) with the spot life cycle; images are in moto_images.py.
 
 moto keeps what instances look like, networks, templates and tags. What an instance or a spot
 request *does* is decided by `Cloud`; the responses below ask it, and `MotoRows` writes the
@@ -7,21 +7,26 @@ outcome into moto's rows.
 
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 import moto.ec2.urls
 from moto.core.responses import ActionResult
+from moto.core.types import Base64EncodedString
+from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError, OperationNotPermitted4
-from moto.ec2.responses import EC2Response
 from moto.moto_server.werkzeug_app import create_backend_app
 
 from local import described
+from local.calls import Calls
 from local.cloud import Change, Cloud
 from local.filters import UnknownFilter, field, matches
+from local.images import ImageStore
 from local.launches import Launches
 from local.machine import State
+from local.moto_images import ImageActions
 from local.moto_rows import MotoRows, plain
 from local.rows import CloudError
 from local.tokens import TokenMismatch, Tokens
@@ -38,10 +43,12 @@ INSTANCE_GETTERS = {
 }
 
 
-def application(cloud: Cloud, rows: MotoRows) -> Any:
+def application(cloud: Cloud, rows: MotoRows, *, images: ImageStore, calls: Calls) -> Any:
     """The WSGI application that speaks EC2's protocol, and no other service's."""
     LocalEc2.cloud = cloud
     LocalEc2.rows = rows
+    LocalEc2.images = images
+    LocalEc2.calls = calls
     LocalEc2.launches = Launches(cloud, rows)
     LocalEc2.tokens = Tokens()
     moto.ec2.urls.url_paths = {"{0}/": LocalEc2.dispatch}
@@ -66,16 +73,17 @@ def in_ec2_words(action: Action) -> Action:
     return cast("Action", wrapped)
 
 
-class LocalEc2(EC2Response):
+class LocalEc2(ImageActions):
     """One request. moto makes an object for each, so that what they share is in the class."""
 
-    cloud: ClassVar[Cloud]
+    calls: ClassVar[Calls]
     rows: ClassVar[MotoRows]
     launches: ClassVar[Launches]
     tokens: ClassVar[Tokens[ActionResult]]
 
     def call_action(self) -> Any:
         """A call or filter that moto lacks is an error of EC2's, not a crash that is sent again."""
+        self.calls.add(self._get_action(), region=self.region, parameters=self._call())
         try:
             return super().call_action()
         except NotImplementedError as error:  # moto's word for what it does not have
@@ -101,6 +109,16 @@ class LocalEc2(EC2Response):
     @in_ec2_words
     def create_launch_template_version(self) -> ActionResult:
         return self._once(super().create_launch_template_version)
+
+    @in_ec2_words
+    def create_image(self) -> ActionResult:
+        return super().create_image()
+
+    def get_console_output(self) -> ActionResult:
+        name = self.ec2_backend.get_instance(self._get_param("InstanceId")).id
+        console = self.cloud.console(name)
+        text = Base64EncodedString(base64.b64encode(console).decode())
+        return ActionResult({"InstanceId": name, "Timestamp": utcnow(), "Output": text})
 
     @in_ec2_words
     def describe_instances(self) -> ActionResult:

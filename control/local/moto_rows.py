@@ -31,7 +31,7 @@ class MotoRows:
     def launch(self, order: Order, *, spot: bool, token: str | None, count: int) -> list[Identity]:
         specification = order.specification
         try:
-            reservation = self._backend(order.region).run_instances(
+            reservation = self.backend(order.region).run_instances(
                 specification["ImageId"],
                 count,
                 parse_user_data(_text(specification.get("UserData"))),
@@ -51,11 +51,11 @@ class MotoRows:
         self._row(instance).spot_instance_request_id = request
 
     def tag(self, resource: str, *, region: str, tags: Mapping[str, str]) -> None:
-        self._backend(region).create_tags([resource], dict(tags))
+        self.backend(region).create_tags([resource], dict(tags))
 
     def tags(self, resource: str, *, region: str) -> dict[str, str]:
         """The tags of an instance or a request, those too that were put on it later."""
-        found = self._backend(region).describe_tags(filters={"resource-id": [resource]})
+        found = self.backend(region).describe_tags(filters={"resource-id": [resource]})
         return {tag["key"]: tag["value"] for tag in found}
 
     def show(self, instance: Identity, state: State, *, cause: Cause | None) -> None:
@@ -73,7 +73,7 @@ class MotoRows:
         row.state_reason.message = f"{code}: {sentence}" if code else ""
 
     def forget(self, instance: Identity) -> None:
-        reservations = self._backend(instance.region).reservations
+        reservations = self.backend(instance.region).reservations
         reservation = self.reservation(instance)
         reservation.instances = [
             one for one in reservation.instances if one.id != instance.instance
@@ -85,13 +85,13 @@ class MotoRows:
         """moto's reservation that the row belongs to."""
         return next(
             reservation
-            for reservation in self._backend(instance.region).reservations.values()
+            for reservation in self.backend(instance.region).reservations.values()
             if any(one.id == instance.instance for one in reservation.instances)
         )
 
     def template(self, reference: Mapping[str, Any], *, region: str) -> Specification:
         """The data of the launch template's version, with the tags that EC2 adds for it."""
-        backend = self._backend(region)
+        backend = self.backend(region)
         if "LaunchTemplateId" in reference:
             template = backend.get_launch_template(reference["LaunchTemplateId"])
         else:
@@ -107,7 +107,8 @@ class MotoRows:
         reservation = self.reservation(instance)
         return next(one for one in reservation.instances if one.id == instance.instance)
 
-    def _backend(self, region: str) -> Any:
+    def backend(self, region: str) -> Any:
+        """moto's rows of a region."""
         return ec2_backends[self._account][region]
 
     def _profile(self, specification: Specification) -> dict[str, str] | None:
@@ -118,6 +119,10 @@ class MotoRows:
             arn = f"arn:aws:iam::{self._account}:instance-profile/{given['Name']}"
             return {"Arn": arn, "Id": "AIPALOCAL"}
         return None
+
+    def _public_key(self, region: str, name: str | None) -> str | None:
+        pair = self.backend(region).key_pairs.get(name)
+        return None if pair is None else str(pair.public_key).strip()
 
     def _identity(self, row: Any, specification: Specification) -> Identity:
         encoded = _text(specification.get("UserData"))
@@ -133,6 +138,7 @@ class MotoRows:
             life_cycle=row.lifecycle or "on-demand",
             role=None if profile is None else profile["Arn"].rpartition("/")[2],
             user_data=base64.b64decode(encoded) if encoded else None,
+            public_key=self._public_key(row.region_name, specification.get("KeyName")),
         )
 
 

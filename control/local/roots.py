@@ -15,7 +15,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +50,8 @@ system_info:
     "etc/hostname": "debian\n",  # not the name of the computer on which the root was made
     "etc/machine-id": "",
 }
+# Here mmdebstrap leaves this computer's; the newer one has a link to what a running system makes.
+FILES_OF = {"12": {"etc/resolv.conf": ""}}
 
 KEPT = timedelta(days=21)  # a root that nobody asked for in so long gives way to a new one
 
@@ -91,7 +93,7 @@ def name_of(release: str, arch: str, *, today: datetime) -> str:
     """A root's name: another list of packages, other files or another week is another root."""
     if release not in RELEASES:
         raise RootFailed(f"Debian release '{release}': allowed are {', '.join(sorted(RELEASES))}")
-    recipe = repr((packages(release, arch), sorted(FILES.items())))
+    recipe = repr((packages(release, arch), sorted(files(release).items())))
     year, week, _ = today.isocalendar()
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:8]
     return f"debian-{release}-{arch}-{year}w{week:02}-{digest}"
@@ -102,6 +104,11 @@ def packages(release: str, arch: str) -> Sequence[str]:
     return sorted((*COMMON, *NETWORK[release], f"linux-image-cloud-{arch}"))
 
 
+def files(release: str) -> Mapping[str, str]:
+    """What is written into the root, by paths."""
+    return {**FILES, **FILES_OF.get(release, {})}
+
+
 def _make(root: Path, release: str, arch: str) -> None:
     """Under another name first, so that half a root is never taken for one."""
     _check_tools()
@@ -109,7 +116,7 @@ def _make(root: Path, release: str, arch: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=root.parent) as new:
         made = Path(new) / "root"
         _run_mmdebstrap(made, release, arch)
-        for name, text in FILES.items():
+        for name, text in files(release).items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_text(text)
         for key in made.glob("etc/ssh/ssh_host_*"):

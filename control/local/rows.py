@@ -25,7 +25,6 @@ class Order:
 
     region: str
     specification: Specification
-    embodied: bool
 
 
 class Rows(Protocol):

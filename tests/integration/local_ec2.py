@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ MARK = [{"Key": "parallelizer:job", "Value": "j"}]
 class Server:
     """One running local EC2."""
 
-    def __init__(self, folder: Path, *, relaunch_seconds: float = 0.5) -> None:
+    def __init__(
+        self, folder: Path, *, relaunch_seconds: float = 0.5, options: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         script = folder / "stand_in.py"
@@ -72,6 +74,7 @@ class Server:
             sys.executable, "-m", "local.ec2", "--port", str(self.port),
             "--directory", str(folder), "--command", shlex.join([sys.executable, str(script)]),
             "--relaunch-seconds", str(relaunch_seconds),
+            "--images", str(folder / "images"), *options,
         ]  # fmt: skip
         self.log = (folder / "ec2.log").open("wb")
         paths = f"{REPOSITORY}/worker:{REPOSITORY}/control"
@@ -124,8 +127,8 @@ class Server:
     def state(self, name: str) -> str:
         return str(self.instance(name)["State"]["Name"])
 
-    def wait(self, name: str, state: str) -> None:
-        until(lambda: self.state(name) == state, seconds=20, what=f"{name} is {state}")
+    def wait(self, name: str, state: str, *, seconds: float = 20) -> None:
+        until(lambda: self.state(name) == state, seconds=seconds, what=f"{name} is {state}")
 
     def request(self, name: str) -> dict[str, Any]:
         """A spot request by its id."""
@@ -174,6 +177,12 @@ class Server:
         given = {"X-aws-ec2-metadata-token": seen["token"] if token is None else token}
         return http(urllib.request.Request(url, method=method, headers={**given, **headers}))
 
+    def calls(self, action: str) -> list[dict[str, Any]]:
+        """What EC2 was asked for in these calls."""
+        lines = (self.folder / "calls.jsonl").read_text().splitlines()
+        calls = [json.loads(line) for line in lines]
+        return [call["parameters"] for call in calls if call["action"] == action]
+
     def reclaim(self, body: object) -> tuple[int, str]:
         return self._post("reclaim", body)
 
@@ -210,8 +219,10 @@ def encoded(text: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, relaunch_seconds: float = 0.5) -> Iterator[Server]:
-    server = Server(folder, relaunch_seconds=relaunch_seconds)
+def serving(
+    folder: Path, *, relaunch_seconds: float = 0.5, options: Sequence[str] = ()
+) -> Iterator[Server]:
+    server = Server(folder, relaunch_seconds=relaunch_seconds, options=options)
     try:
         yield server
     finally:
