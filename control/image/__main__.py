@@ -1,4 +1,4 @@
-"""`python -m image wheelhouse|legacy`: what the image is made from."""
+"""`python -m image wheelhouse|legacy|audit`: what the image is made from, and what is in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from image import legacy, wheelhouse
+from image.audit import __main__ as audit
 from image.saying import ImageFailed, Interrupted
 from image.targets import DEFAULT_ARCHITECTURE, DEFAULT_RELEASE
 
@@ -40,6 +41,8 @@ def _run(options: argparse.Namespace) -> int:
                 say(wheel.file)
         case "legacy":
             say(legacy.view(options.out))
+        case "audit":
+            return audit.run(options.place, raw=options.disk)
     return 0
 
 
@@ -51,6 +54,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one.add_argument("--out", type=Path, default=Path("build/wheelhouse"))
     one = actions.add_parser("legacy", help="write the template as Packer before 1.7 takes it")
     one.add_argument("--out", type=Path, default=Path("build/legacy"))
+    one = actions.add_parser("audit", help="search an image for what must not be in it")
+    audit.add_arguments(one)
     return parser.parse_args(arguments)
 
 

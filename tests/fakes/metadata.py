@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Metadata(ThreadingHTTPServer):
     """`values` by path below /latest/. The first `silent` requests get a 503, and tokens last for
-    `uses` requests. Each of `slow` is how many seconds one of the next requests waits.
+    `uses` requests. Each of `slow` is how many seconds one of the next requests waits, each of
+    `forged` a token that is handed out; values come byte by byte, each after `trickle` seconds.
     """
 
     daemon_threads = True
@@ -23,6 +24,8 @@ class Metadata(ThreadingHTTPServer):
         self.silent = silent
         self.uses = uses
         self.slow: list[float] = []
+        self.forged: list[bytes] = []
+        self.trickle = 0.0
         self.tokens: dict[str, int] = {}
         self.numbers = itertools.count(1)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
@@ -44,6 +47,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         if self._is_silent():
             return
+        if self.server.forged:
+            self._answer(200, self.server.forged.pop(0))
+            return
         token = f"token-{next(self.server.numbers)}"
         self.server.tokens[token] = self.server.uses
         self._answer(200, token.encode())
@@ -58,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.server.tokens[token] = left - 1
         value = self.server.values.get(self.path.removeprefix("/latest/"))
-        self._answer(404 if value is None else 200, value or b"")
+        self._answer(404 if value is None else 200, value or b"", pause=self.server.trickle)
 
     def _is_silent(self) -> bool:
         if self.server.slow:
@@ -69,11 +75,17 @@ class _Handler(BaseHTTPRequestHandler):
             return True
         return False
 
-    def _answer(self, status: int, body: bytes = b"") -> None:
+    def _answer(self, status: int, body: bytes = b"", *, pause: float = 0) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        pieces = [body[i : i + 1] for i in range(len(body))] if pause else [body]
+        for piece in pieces:
+            time.sleep(pause)
+            try:
+                self.wfile.write(piece)
+            except OSError:
+                return  # nobody waits for it any more
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""

@@ -192,7 +192,7 @@ class Machines:
         return shutdown.conclude(
             Ending("no more work", 0, shut_down=True),
             instance=self.instance,
-            requests=SpotRequests(self.world.sdk()),
+            requests=lambda: SpotRequests(self.world.sdk()),
             power_off=["true"],
             tell=self.told.append,
             pauses=(0.0, 0.0),

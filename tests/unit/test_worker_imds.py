@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aws_parallelizer.aws import imds
 from aws_parallelizer.aws.imds import Imds, ImdsSilent, Notice
 from aws_parallelizer.worker.stopping import seconds_to_work
 from fakes.metadata import Metadata
@@ -67,3 +68,47 @@ def test_a_notice_is_read_when_there_is_one(metadata: Metadata) -> None:
 def test_what_a_notice_leaves_for_work(left: float, to_work: float) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert seconds_to_work(Notice("stop", now + timedelta(seconds=left)), now=now) == to_work
+
+
+@pytest.mark.parametrize("garbage", [b"", b"<html>log in</html>", b"\xff\xfe", b"i-1\ni-2"])
+def test_what_is_no_instance_id_is_no_answer(metadata: Metadata, garbage: bytes) -> None:
+    metadata.values["meta-data/instance-id"] = garbage
+    with pytest.raises(ImdsSilent, match="instance-id"):
+        Imds(metadata.url, patience=0.3).instance_id()
+
+
+def test_what_is_no_region_is_no_answer(metadata: Metadata) -> None:
+    metadata.values["meta-data/placement/region"] = b"Moon Base 1"
+    with pytest.raises(ImdsSilent, match="Moon Base 1"):
+        Imds(metadata.url, patience=0.3).region()
+
+
+@pytest.mark.parametrize("token", [b"a\r\nb: c", b"\xff\xfe"])
+def test_a_token_that_no_header_can_hold_is_asked_for_again(
+    metadata: Metadata, token: bytes
+) -> None:
+    metadata.forged = [token]
+    assert Imds(metadata.url).instance_id() == "i-1"
+
+
+def test_an_answer_without_end_is_no_answer(metadata: Metadata) -> None:
+    metadata.values["user-data"] = bytes(10_000_000)
+    with pytest.raises(ImdsSilent, match="more than 65536 bytes"):
+        Imds(metadata.url, patience=0.3).user_data()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_waited_for_as_long_as_any_other(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imds, "CALL_SECONDS", 0.3)
+    metadata.values["user-data"] = bytes(1000)
+    metadata.trickle = 0.1
+    with pytest.raises(ImdsSilent, match=r"takes more than 0\.3 s"):
+        Imds(metadata.url, patience=0.1).user_data()
+
+
+def test_a_notice_without_a_time_zone_is_in_utc(metadata: Metadata) -> None:
+    said = b'{"action": "stop", "time": "2026-11-22T10:00:00"}'
+    metadata.values["meta-data/spot/instance-action"] = said
+    expected = Notice("stop", datetime(2026, 11, 22, 10, tzinfo=UTC))
+    assert Imds(metadata.url).notice() == expected

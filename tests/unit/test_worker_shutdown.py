@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.core.errors import NotFound
 from aws_parallelizer.worker import shutdown
 from aws_parallelizer.worker.shutdown import Ending
@@ -35,6 +37,10 @@ class FakeRequests:
         return "cancelled" if self.cancels > self.lag else "active"
 
 
+def no_requests() -> SpotRequests:
+    raise AssertionError("nobody knows which instance's")
+
+
 def throttled() -> ClientError:
     return ClientError({"Error": {"Code": "RequestLimitExceeded"}}, "DescribeInstances")
 
@@ -51,7 +57,7 @@ def conclude(
     exit_code = shutdown.conclude(
         Ending("it was time", code, shut_down, park),
         instance="i-1",
-        requests=requests,  # type: ignore[arg-type]
+        requests=lambda: requests,  # type: ignore[arg-type, return-value]
         power_off=["touch", str(folder / "off")],
         tell=(told if told is not None else []).append,
         pauses=NO_PAUSES,
@@ -102,7 +108,10 @@ def test_should_shutdown_false_parks_nothing(tmp_path: Path) -> None:
 def test_a_power_off_that_fails_is_an_error(command: list[str]) -> None:
     ending = Ending("it was time", 0, shut_down=True)
     assert (
-        shutdown.conclude(ending, instance=None, requests=None, power_off=command, tell=print) == 1
+        shutdown.conclude(
+            ending, instance=None, requests=no_requests, power_off=command, tell=print
+        )
+        == 1
     )
 
 
@@ -121,3 +130,45 @@ def test_the_decision_is_told_before_the_power_goes(
     conclude(requests, tmp_path, shut_down=shut_down, told=told)
     [sentence] = told
     assert sentence.endswith(said)
+
+
+def test_an_error_that_nobody_foresaw_does_not_keep_the_decision_from_being_taken(
+    tmp_path: Path,
+) -> None:
+    assert conclude(FakeRequests("sir-1", KeyError("Reservations")), tmp_path) == (0, True)
+    (tmp_path / "off").unlink()
+    endless = FakeRequests("sir-1", *[KeyError("Reservations")] * 99)
+    assert conclude(endless, tmp_path) == (1, False)  # it may not be cancelled: EC2 would start it
+
+
+def test_an_instance_of_which_nothing_can_be_asked_stays(tmp_path: Path) -> None:
+    def broken() -> SpotRequests:
+        raise ValueError("no such region")
+
+    exit_code = shutdown.conclude(
+        Ending("it was time", 0, shut_down=True),
+        instance="i-1",
+        requests=broken,
+        power_off=["touch", str(tmp_path / "off")],
+        tell=print,
+        pauses=NO_PAUSES,
+    )
+    assert (exit_code, (tmp_path / "off").exists()) == (1, False)
+
+
+def test_a_last_beat_that_cannot_even_be_tried_keeps_no_instance_running(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(_sentence: str) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with caplog.at_level(logging.INFO):
+        exit_code = shutdown.conclude(
+            Ending("it was time", 0, shut_down=True),
+            instance=None,
+            requests=no_requests,
+            power_off=["touch", str(tmp_path / "off")],
+            tell=no_thread,
+        )
+    assert (exit_code, (tmp_path / "off").exists()) == (0, True)
+    assert caplog.messages[-1] == "the worker ends and shuts the instance down: it was time"

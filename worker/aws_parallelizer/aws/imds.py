@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import time
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,6 +19,9 @@ from aws_parallelizer.core.errors import ParallelizerError
 
 TOKEN_SECONDS = 21600
 CALL_SECONDS = 5.0
+_MOST_BYTES = 64 * 1024  # four times the most user data
+_INSTANCE = re.compile(rb"i-[0-9a-z]+")
+_REGION = re.compile(rb"[a-z0-9-]+")
 
 
 class ImdsSilent(ParallelizerError):
@@ -52,17 +56,11 @@ class Imds:
 
     def instance_id(self) -> str:
         """The instance's id."""
-        found = self._get("/latest/meta-data/instance-id")
-        if not found:
-            raise ImdsSilent("the metadata service knows no instance id")
-        return found.decode()
+        return self._name("/latest/meta-data/instance-id", _INSTANCE, "instance id")
 
     def region(self) -> str:
         """The region that the instance runs in."""
-        found = self._get("/latest/meta-data/placement/region")
-        if not found:
-            raise ImdsSilent("the metadata service knows no region")
-        return found.decode()
+        return self._name("/latest/meta-data/placement/region", _REGION, "region")
 
     def notice(self) -> Notice | None:
         """The spot notice, None while there is none."""
@@ -73,7 +71,8 @@ class Imds:
             action = msgspec.json.decode(found, type=_Action)
         except msgspec.MsgspecError as error:
             raise ImdsSilent(f"the spot notice cannot be read: {error}") from error
-        return Notice(action.action, action.time)
+        at = action.time if action.time.tzinfo else action.time.replace(tzinfo=UTC)
+        return Notice(action.action, at)
 
     def is_advised_to_leave(self) -> bool:
         """Whether EC2 sees a higher risk that it will take the spot instance back: a rebalance
@@ -81,19 +80,33 @@ class Imds:
         """
         return self._get("/latest/meta-data/events/recommendations/rebalance") is not None
 
-    def _get(self, path: str) -> bytes | None:
+    def _name(self, path: str, form: re.Pattern[bytes], what: str) -> str:
+        def is_one(body: bytes) -> bool:
+            return form.fullmatch(body) is not None
+
+        found = self._get(path, is_sound=is_one)
+        if not found:
+            raise ImdsSilent(f"the metadata service knows no {what}")
+        return found.decode()
+
+    def _get(
+        self, path: str, *, is_sound: Callable[[bytes], bool] = lambda _body: True
+    ) -> bytes | None:
         last = ""
         for pause in self._pauses():
             try:
                 if not self._token:
                     self._token = self._new_token()
                 status, body = self._call("GET", path, {"X-aws-ec2-metadata-token": self._token})
-            except (OSError, http.client.HTTPException) as error:
-                last = str(error) or type(error).__name__
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                # ValueError: a token that no header can hold.
+                last, self._token = str(error) or type(error).__name__, ""
             else:
-                if status in (200, 404):
-                    return body if status == 200 else None
-                last = f"HTTP {status}"
+                if status == 404:
+                    return None
+                if status == 200 and is_sound(body):
+                    return body
+                last = f"HTTP {status}" if status != 200 else f"{body[:100]!r}"
                 if status == 401:
                     self._token = ""  # it ran out
             time.sleep(pause)
@@ -115,7 +128,7 @@ class Imds:
         try:
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, _read(answer)
         finally:
             connection.close()
 
@@ -127,3 +140,22 @@ class Imds:
             if time.monotonic() >= end:
                 return
             pause = min(pause * 2, 5.0)
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    # A socket's timeout is for each piece of an answer, and there may be any number of them.
+    end, body = time.monotonic() + CALL_SECONDS, b""
+    told = answer.length  # None: to the connection's end
+    most = _MOST_BYTES + 1 if told is None else min(told, _MOST_BYTES + 1)
+    while left := most - len(body):
+        piece = answer.read1(left)
+        if not piece:
+            break
+        body += piece
+        if time.monotonic() > end:
+            raise TimeoutError(f"an answer that takes more than {CALL_SECONDS} s")
+    if len(body) > _MOST_BYTES:
+        raise http.client.HTTPException(f"an answer of more than {_MOST_BYTES} bytes")
+    if told is not None and len(body) < told:
+        raise http.client.IncompleteRead(body, told - len(body))
+    return body

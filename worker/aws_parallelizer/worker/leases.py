@@ -57,6 +57,10 @@ class Leases:
             except SERVICE_ERRORS as error:
                 log.warning("%d leases could not be renewed, tried again: %s", len(spans), error)
                 return False
+            except Exception:
+                # Whatever it was, without a renewal every task in hand would be lost.
+                log.exception("%d leases could not be renewed, and nobody foresaw why", len(spans))
+                return False
         lost = [handle for handle, held in holds.items() if not held]
         if lost:
             # The ledger decides: it refuses the result if another worker has taken the task over.

@@ -1,7 +1,7 @@
 """The worker of an instance: boot, work, end, shutdown decision.
 
 Every way out of `_work`, an error or a signal too, comes to an `Ending`, and every `Ending` to
-`shutdown.conclude`.
+`shutdown.conclude`, whose sentence is the last line of the console.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
-from aws_parallelizer.aws.imds import Imds, ImdsSilent
+from aws_parallelizer.aws.imds import Imds
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.core import user_data
@@ -38,41 +39,61 @@ class _Terminated(BaseException):
     """SIGTERM or SIGINT before the pipeline runs, which takes them itself."""
 
 
+@dataclass
+class _Known:
+    """What is known so far, for the worker's end."""
+
+    settings: Settings
+    heart: Heartbeat
+    machine: Machine | None = None
+    shut_down: bool = True
+    park: bool = False
+
+
 def run() -> int:
     """Work until there is no more to do; the exit code."""
     logs.start()
     os.umask(_UMASK)
+    known = _Known(Settings.read(os.environ), Heartbeat(None, job="", instance=""))
     _on_signals(_raise_terminated)
-    signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)
-    settings = Settings.read({})
-    machine: Machine | None = None
-    heart = Heartbeat(None, job="", instance="")
     try:
-        settings = Settings.read(os.environ)
-        logs.start(settings.log)
-        imds = Imds(settings.metadata)
-        machine = Machine(imds.instance_id(), imds.region())
-        logs.start(settings.log, always={"instance": machine.instance})
-        told = imds.user_data()
-        always = {"job": user_data.whose(told)[0], "instance": machine.instance}
-        logs.start(settings.log, always=always)
-        heart = _heart(told, machine)
-        ending = _work(told, settings=settings, machine=machine, heart=heart)
-    except ValueError as error:
-        ending = Ending(f"an environment variable cannot be read: {error}", 1, shut_down=True)
-    except (ImdsSilent, *SERVICE_ERRORS) as error:
-        ending = Ending(str(error), 1, shut_down=True)
+        ending = _work(known)
     except _Terminated:
-        ending = Ending(SIGNALLED, 0, shut_down=True)
+        ending = Ending(SIGNALLED, 0, known.shut_down)
+    except (ParallelizerError, *SERVICE_ERRORS) as error:
+        ending = Ending(str(error), 1, known.shut_down)
+    except Exception as error:
+        log.exception("the worker crashed")
+        ending = Ending(f"the worker crashed: {error!r}", 1, known.shut_down)
     signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)  # a closed loop takes its own back
     _on_signals(signal.SIG_IGN)  # what follows is short, and must not be left half done
+    machine = known.machine
     return shutdown.conclude(
-        ending,
+        ending._replace(park=known.park),
         instance=machine.instance if machine else None,
-        requests=SpotRequests(clients.client("ec2", region=machine.region)) if machine else None,
-        power_off=settings.power_off,
-        tell=heart.end,
+        requests=lambda: SpotRequests(clients.client("ec2", region=machine and machine.region)),
+        power_off=known.settings.power_off,
+        tell=known.heart.end,
     )
+
+
+def _work(known: _Known) -> Ending:
+    signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)
+    settings = known.settings
+    logs.start(settings.log)
+    imds = Imds(settings.metadata)
+    known.machine = machine = Machine(imds.instance_id(), imds.region())
+    told = imds.user_data()
+    always = {"job": user_data.whose(told)[0], "instance": machine.instance}
+    logs.start(settings.log, always=always)
+    known.heart = _heart(told, machine)
+    if settings.problems:
+        problems = "; ".join(settings.problems)
+        return Ending(f"an environment variable cannot be read: {problems}", 1, shut_down=True)
+    data = user_data.decode(told)
+    known.shut_down = data.parameters.should_shutdown
+    known.park = data.parameters.shutdown_behavior == "stop"
+    return asyncio.run(serve(data, settings=settings, machine=machine, heart=known.heart))
 
 
 def _heart(told: bytes, machine: Machine) -> Heartbeat:
@@ -81,23 +102,6 @@ def _heart(told: bytes, machine: Machine) -> Heartbeat:
         return Heartbeat(None, job=job, instance=machine.instance)
     client = clients.client("dynamodb", region=machine.region, attempts=_BEAT_TRIES)
     return Heartbeat(Registry(Table(client, name=table)), job=job, instance=machine.instance)
-
-
-def _work(told: bytes, *, settings: Settings, machine: Machine, heart: Heartbeat) -> Ending:
-    shut_down, park = True, False
-    try:
-        data = user_data.decode(told)
-        shut_down = data.parameters.should_shutdown
-        park = data.parameters.shutdown_behavior == "stop"
-        ending = asyncio.run(serve(data, settings=settings, machine=machine, heart=heart))
-    except _Terminated:
-        ending = Ending(SIGNALLED, 0, shut_down)
-    except (ParallelizerError, *SERVICE_ERRORS) as error:
-        ending = Ending(str(error), 1, shut_down)
-    except Exception as error:
-        log.exception("the worker crashed")
-        ending = Ending(f"the worker crashed: {error!r}", 1, shut_down)
-    return ending._replace(park=park)
 
 
 def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:

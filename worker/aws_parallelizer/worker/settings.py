@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from aws_parallelizer.worker import logs
 
+T = TypeVar("T")
+
 
 class Settings(NamedTuple):
-    """How this machine differs from others."""
+    """How this machine differs from others. `problems` are sentences on what could not be read, and
+    has its default here: who says so needs the others.
+    """
 
     scratch: Path
     power_off: tuple[str, ...]
@@ -23,45 +27,59 @@ class Settings(NamedTuple):
     path: str
     user: str
     log: str
+    problems: tuple[str, ...]
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Raises ValueError for what cannot be read, naming it."""
+        """All of them."""
         get = environment.get
+        reading = _Reading(environment)
         return cls(
             scratch=Path(get("PARALLELIZER_SCRATCH") or "/var/lib/aws-parallelizer/scratch"),
-            power_off=_command(environment, "PARALLELIZER_POWEROFF", "systemctl poweroff"),
+            power_off=reading("PARALLELIZER_POWEROFF", _command, ("systemctl", "poweroff")),
             metadata=get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254/",
             # EC2's guide advises to look for a spot notice every 5 seconds.
-            notice_seconds=_seconds(environment, "PARALLELIZER_NOTICE_SECONDS", 5),
-            settle_seconds=_seconds(environment, "PARALLELIZER_SETTLE_SECONDS", 600),
-            beat_seconds=_seconds(environment, "PARALLELIZER_BEAT_SECONDS", 60),
+            notice_seconds=reading("PARALLELIZER_NOTICE_SECONDS", _seconds, 5.0),
+            settle_seconds=reading("PARALLELIZER_SETTLE_SECONDS", _seconds, 600.0),
+            beat_seconds=reading("PARALLELIZER_BEAT_SECONDS", _seconds, 60.0),
             path=get("PATH") or "/usr/local/bin:/usr/bin:/bin",
             user=get("PARALLELIZER_USER") or "nobody",
-            log=_log(get("PARALLELIZER_LOG") or ""),
+            log=reading("PARALLELIZER_LOG", _log, ""),
+            problems=tuple(reading.problems),
         )
 
 
-def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
-    told = environment.get(name)
+class _Reading:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def __call__(self, name: str, read: Callable[[str], T], default: T) -> T:
+        told = self._environment.get(name)
+        if not told:
+            return default
+        try:
+            return read(told)
+        except ValueError as error:
+            self.problems.append(f"{name} is {told!r}: {error}")
+            return default
+
+
+def _seconds(told: str) -> float:
     try:
-        seconds = float(told) if told else default
+        seconds = float(told)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError(f"{name} is {told!r}: a number of seconds above 0")
+        raise ValueError("it has to be a number of seconds above 0")
     return seconds
 
 
-def _command(environment: Mapping[str, str], name: str, default: str) -> tuple[str, ...]:
-    told = environment.get(name) or default
-    try:
-        return tuple(shlex.split(told))
-    except ValueError as error:
-        raise ValueError(f"{name} is {told!r}: {error}") from error
+def _command(told: str) -> tuple[str, ...]:
+    return tuple(shlex.split(told))
 
 
 def _log(told: str) -> str:
-    if told not in ("", *logs.KINDS):
-        raise ValueError(f"PARALLELIZER_LOG is {told!r}: {' or '.join(logs.KINDS)}")
+    if told not in logs.KINDS:
+        raise ValueError(f"it has to be {' or '.join(logs.KINDS)}")
     return told

@@ -43,18 +43,23 @@ def conclude(
     ending: Ending,
     *,
     instance: str | None,
-    requests: SpotRequests | None,
+    requests: Callable[[], SpotRequests],
     power_off: Sequence[str],
     tell: Callable[[str], None],
     pauses: Iterable[float] = PAUSES_SECONDS,
 ) -> int:
     """Carry the decision out; the exit code. `instance` is None where the machine does not know its
-    own id. `tell` is handed the decision's sentence before the power goes.
+    own id. `tell` is handed the decision's sentence before the power goes; nothing that befalls it
+    keeps the instance running.
     """
     decision = _decide(ending, instance=instance, requests=requests, pauses=pauses)
     sentence = f"{decision.what}: {ending.why}"
     log.log(logging.ERROR if decision.code else logging.INFO, "%s", sentence)
-    tell(sentence)
+    try:
+        tell(sentence)
+    except Exception:
+        log.exception("why the worker ends could not be told")
+        log.log(logging.ERROR if decision.code else logging.INFO, "%s", sentence)
     if not decision.power_off:
         return decision.code
     return decision.code if _power_off(power_off) else 1
@@ -64,7 +69,7 @@ def _decide(
     ending: Ending,
     *,
     instance: str | None,
-    requests: SpotRequests | None,
+    requests: Callable[[], SpotRequests],
     pauses: Iterable[float],
 ) -> _Decision:
     if not ending.shut_down:
@@ -74,25 +79,32 @@ def _decide(
         # instance by itself, and whoever wants it again needs its request.
         # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
         return _Decision("the worker ends and parks the instance", ending.code, power_off=True)
-    if instance and requests and not _cancel(instance, requests, pauses):
+    if instance and not _cancel(instance, requests, pauses):
         return _Decision(_NOT_CANCELLED, 1, power_off=False)
     what = "the worker ends and shuts the instance down"
     return _Decision(what, ending.code, power_off=True)
 
 
-def _cancel(instance: str, requests: SpotRequests, pauses: Iterable[float]) -> bool:
+def _cancel(instance: str, requests: Callable[[], SpotRequests], pauses: Iterable[float]) -> bool:
     for pause in (*pauses, 0):
         try:
-            request = requests.persistent_request_of(instance)
-            if request is None or requests.state(request) in GONE:
-                return True
-            requests.cancel(request)
-            if requests.state(request) in GONE:
+            if _is_cancelled(instance, requests()):
                 return True
         except (*SERVICE_ERRORS, NotFound) as error:
             log.warning("the spot request of %s is not cancelled yet: %s", instance, error)
+        except Exception:
+            # What is not known to be cancelled is not, and the decision has to be taken.
+            log.exception("the spot request of %s is not cancelled yet", instance)
         time.sleep(pause)
     return False
+
+
+def _is_cancelled(instance: str, requests: SpotRequests) -> bool:
+    request = requests.persistent_request_of(instance)
+    if request is None or requests.state(request) in GONE:
+        return True
+    requests.cancel(request)
+    return requests.state(request) in GONE
 
 
 def _power_off(command: Sequence[str]) -> bool:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from aws_parallelizer.aws.imds import Imds, ImdsSilent, Notice
 from aws_parallelizer.worker.offload import Offload
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 RESERVE_SECONDS = 30.0  # before EC2 takes the machine, to release what is not done
+# EC2 did not do what an older notice says, and nobody knows whether it ever will. A clock that is
+# off by more has no valid signatures.
+STALE = timedelta(minutes=15)
 
 
 class Stop:
@@ -74,16 +80,13 @@ async def watch_for_notice(
     replaced by one in the same place, and that one by the next.
     """
     settled = time.monotonic() + settle
+    look = _Look(imds, offload)
     while True:
-        try:
-            notice: Notice | None = await offload(imds.notice)
-            if not notice and time.monotonic() >= settled and not stop.draining.is_set():
-                await _heed(imds, stop, offload)
-        except ImdsSilent as error:
-            log.warning("whether there is a spot notice is not known: %s", error)
-            notice = None
+        notice = await look.notice()
         if notice:
             break
+        if time.monotonic() >= settled and not stop.draining.is_set():
+            await look.advice(stop)
         await asyncio.sleep(every)
     reason = f"EC2 takes the instance back ({notice.action} at {notice.at.isoformat()})"
     stop.taken_back = True
@@ -92,9 +95,41 @@ async def watch_for_notice(
     stop.halt(reason)
 
 
-async def _heed(imds: Imds, stop: Stop, offload: Offload) -> None:
-    if await offload(imds.is_advised_to_leave):
-        stop.drain("EC2 may soon take the instance back and advises to leave it")
+class _Look:
+    """Looks at the metadata service; what keeps it from that is logged once until it changes."""
+
+    def __init__(self, imds: Imds, offload: Offload) -> None:
+        self._imds = imds
+        self._offload = offload
+        self._logged = ""
+
+    async def notice(self) -> Notice | None:
+        """A notice that EC2 may still follow."""
+        found = await self._ask(self._imds.notice)
+        if found and datetime.now(UTC) - found.at > STALE:
+            self._warn(f"an old spot notice is not heeded: {found.action} at {found.at}")
+            return None
+        return found
+
+    async def advice(self, stop: Stop) -> None:
+        """Heed the advice to leave, if there is one."""
+        if await self._ask(self._imds.is_advised_to_leave):
+            stop.drain("EC2 may soon take the instance back and advises to leave it")
+
+    async def _ask(self, call: Callable[[], T]) -> T | None:
+        try:
+            return await self._offload(call)
+        except ImdsSilent as error:
+            self._warn(f"whether there is a spot notice is not known: {error}")
+        except Exception:
+            # The next look may have more luck; nobody else would see a notice.
+            log.exception("whether there is a spot notice is not known, and nobody foresaw why")
+        return None
+
+    def _warn(self, sentence: str) -> None:
+        if sentence != self._logged:
+            log.warning("%s", sentence)
+        self._logged = sentence
 
 
 def seconds_to_work(notice: Notice, *, now: datetime) -> float:

@@ -1,0 +1,96 @@
+"""On a raw disk a secret is found wherever it lies, also across the pieces that are read."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from image.audit import __main__ as program
+from image.audit import disk
+from image.audit.patterns import EVERYWHERE, LONGEST
+from image.audit.scan import CHUNK, Match, scan
+
+SECRETS = (
+    b"AKIAQWERTYUIOPASDFGH",
+    b"-----BEGIN EC PRIVATE KEY-----\n" + b"aB3/" * 30,
+    b"ghp_" + b"a1B2" * 9,
+    b"https://me:hunter2hunter2@example.net",
+    b"IQoJb3JpZ2lu" + b"aB3/" * 400,
+)
+
+
+def cut(text: bytes, places: list[int]) -> list[bytes]:
+    ends = [0, *sorted({place % (len(text) + 1) for place in places}), len(text)]
+    return [text[begin:end] for begin, end in itertools.pairwise(ends)]
+
+
+def whole(text: bytes) -> list[Match]:
+    return sorted(
+        Match(pattern.kind, found.start(), found[0])
+        for pattern in EVERYWHERE
+        for found in pattern.expression.finditer(text)
+    )
+
+
+@given(
+    pieces=some.lists(
+        some.one_of(
+            some.sampled_from(SECRETS),
+            some.binary(max_size=60),
+            some.integers(0, 2 * LONGEST).map(lambda size: b"\n" * size),
+        ),
+        max_size=8,
+    ),
+    places=some.lists(some.integers(0, 1 << 20), max_size=12),
+)
+def test_the_same_is_found_however_the_stream_is_cut(
+    pieces: list[bytes], places: list[int]
+) -> None:
+    text = b"".join(pieces)
+    assert sorted(scan(cut(text, places), EVERYWHERE)) == whole(text)
+
+
+@pytest.mark.parametrize("before", range(-45, 5, 3))
+def test_a_secret_across_the_edge_of_a_chunk_is_found_once(tmp_path: Path, before: int) -> None:
+    file = tmp_path / "disk.raw"
+    file.write_bytes(b"\0" * (CHUNK + before) + SECRETS[2] + b"\0" * CHUNK)
+    [finding] = disk.audit(file).findings
+    assert (finding.kind, finding.offset) == ("github-token", CHUNK + before)
+
+
+def test_what_lies_behind_a_hole_is_found_and_the_hole_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "disk.raw"
+    with file.open("wb") as written:
+        written.truncate(1 << 33)
+        written.seek(1 << 32)
+        written.write(SECRETS[0])
+    report = disk.audit(file)
+    assert [each.offset for each in report.findings] == [1 << 32]
+    assert report.bytes < 1 << 20
+
+
+def test_a_disk_with_nothing_in_it_is_clean(tmp_path: Path) -> None:
+    file = tmp_path / "disk.raw"
+    file.touch()
+    assert program.main(["--disk", str(file)]) == program.CLEAN
+    with file.open("wb") as written:
+        written.truncate(1 << 20)
+    assert program.main(["--disk", str(file)]) == program.CLEAN
+
+
+def test_a_disk_with_a_deleted_key_is_not_clean(tmp_path: Path) -> None:
+    file = tmp_path / "disk.raw"
+    file.write_bytes(b"\0" * 5000 + SECRETS[1] + b"\0" * 5000)
+    assert program.main(["--disk", str(file)]) == program.FOUND
+
+
+def test_every_pattern_is_bounded_and_begins_with_letters_that_are_quick_to_find() -> None:
+    for pattern in EVERYWHERE:
+        text = pattern.expression.pattern
+        assert b"*" not in text.replace(rb"\*", b"").replace(b"[^", b"")
+        assert b"]+" not in text
+        assert not text.startswith((b"[", b"("))
