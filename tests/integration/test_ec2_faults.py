@@ -209,7 +209,7 @@ def test_a_worker_whose_cancel_is_refused_stays_and_the_control_plane_ends_it(
     machine = Machines(world)
     world.ec2.refusals[CANCEL] = (status, code)
 
-    assert machine.conclude() == 1
+    assert machine.conclude() == shutdown.TRY_AGAIN
     assert world.sent(CANCEL) == sent  # three tries, each with the SDK's own
     assert "the instance stays" in machine.told[0]
     world.ec2.refusals.clear()

@@ -86,8 +86,9 @@ def test_a_persistent_request_is_cancelled_first(tmp_path: Path) -> None:
 
 
 def test_an_instance_whose_request_cannot_be_cancelled_stays(tmp_path: Path) -> None:
-    assert conclude(FakeRequests("sir-1", *[throttled()] * 99), tmp_path) == (1, False)
-    assert conclude(FakeRequests("sir-1", lag=99), tmp_path) == (1, False)
+    stays = (shutdown.TRY_AGAIN, False)
+    assert conclude(FakeRequests("sir-1", *[throttled()] * 99), tmp_path) == stays
+    assert conclude(FakeRequests("sir-1", lag=99), tmp_path) == stays
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -138,7 +139,8 @@ def test_an_error_that_nobody_foresaw_does_not_keep_the_decision_from_being_take
     assert conclude(FakeRequests("sir-1", KeyError("Reservations")), tmp_path) == (0, True)
     (tmp_path / "off").unlink()
     endless = FakeRequests("sir-1", *[KeyError("Reservations")] * 99)
-    assert conclude(endless, tmp_path) == (1, False)  # it may not be cancelled: EC2 would start it
+    # It may not be cancelled: EC2 would start it.
+    assert conclude(endless, tmp_path) == (shutdown.TRY_AGAIN, False)
 
 
 def test_an_instance_of_which_nothing_can_be_asked_stays(tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_an_instance_of_which_nothing_can_be_asked_stays(tmp_path: Path) -> None
         tell=print,
         pauses=NO_PAUSES,
     )
-    assert (exit_code, (tmp_path / "off").exists()) == (1, False)
+    assert (exit_code, (tmp_path / "off").exists()) == (shutdown.TRY_AGAIN, False)
 
 
 def test_a_last_beat_that_cannot_even_be_tried_keeps_no_instance_running(

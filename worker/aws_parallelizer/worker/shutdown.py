@@ -15,6 +15,7 @@ from aws_parallelizer.core.errors import NotFound
 log = logging.getLogger(__name__)
 
 PAUSES_SECONDS = (0.5, 1, 2, 4, 8, 15, 30, 30)
+TRY_AGAIN = 75  # EX_TEMPFAIL: the exit code by which the image knows to start the worker again
 _POWER_OFF_SECONDS = 60
 _NOT_CANCELLED = (
     "the worker ends, the instance stays, because EC2 would start it again as long as its "
@@ -80,7 +81,7 @@ def _decide(
         # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html
         return _Decision("the worker ends and parks the instance", ending.code, power_off=True)
     if instance and not _cancel(instance, requests, pauses):
-        return _Decision(_NOT_CANCELLED, 1, power_off=False)
+        return _Decision(_NOT_CANCELLED, TRY_AGAIN, power_off=False)
     what = "the worker ends and shuts the instance down"
     return _Decision(what, ending.code, power_off=True)
 
