@@ -65,7 +65,7 @@ def test_the_ledgers_index_and_its_recovery_are_there(stack: Stack) -> None:
 
 
 def test_deployed_again_nothing_changes_and_that_is_said(stack: Stack) -> None:
-    ended = run_deploy(stack.endpoint, STACK)
+    ended = run(stack.endpoint, "deploy", "--stack", STACK)
     assert ended.returncode == 0, ended.stderr
     assert f"stack {STACK}: no changes" in ended.stdout
 
