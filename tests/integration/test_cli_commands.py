@@ -3,166 +3,20 @@
 from __future__ import annotations
 
 import json
-import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-import emulator
-from aws_parallelizer.aws import clients
 from aws_parallelizer.cli import retries
-from aws_parallelizer.cli.main import app
-from fakes.http_api import HttpApi, serving
-
-ODD = {
-    "a b+c%20é.txt": b"1",
-    "it's; rm -rf $(x).txt": b"2",
-    "日本/語.bin": b"\0\xff" * 500,
-    "new\nline": b"3",
-    "empty": b"",
-    "dir/[red]same": b"4",
-    "dir2/[red]same": b"5",
-}
-COUNTS = {"queued": 1, "running": 1, "done": 2, "failed": 1, "skipped": 0}
-
-INSTANCE = {"id": "i-1", "type": "t3.small", "zone": "us-east-1a", "state": "running"}
-
-
-class Stage(NamedTuple):
-    """A user's terminal, with the fake API and the buckets behind it."""
-
-    api: HttpApi
-    s3: Any
-    buckets: dict[str, str]
-
-    def run(self, *arguments: str, code: int = 0, typed: str = "") -> Result:
-        """Run a command, and see how it ends."""
-        result = CliRunner().invoke(app, list(arguments), input=typed)
-        assert result.exit_code == code, result.output
-        return result
-
-    def keys(self, name: str) -> set[str]:
-        """What lies in a bucket."""
-        listed = self.s3.list_objects_v2(Bucket=self.buckets[name])
-        return {entry["Key"] for entry in listed.get("Contents", [])}
+from integration.stage import COUNTS, Stage, opened, write
 
 
 @pytest.fixture
-def stage(endpoint: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    s3 = emulator.client("s3", endpoint)
-    buckets = {kind: f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("input", "output", "env")}
-    for bucket in buckets.values():
-        s3.create_bucket(Bucket=bucket)
-    document = {
-        "job": "j",
-        "parameters": {
-            "inputBucket": buckets["input"],
-            "inputPrefix": "j/",
-            "outputBucket": buckets["output"],
-            "outputPrefix": "out/",
-        },
-        "status": {
-            "state": "active",
-            "counts": COUNTS,
-            "line": "2 at work",
-            "instances": [INSTANCE],
-            "instanceCount": 1,
-        },
-    }
-    task = {"key": "j/[x]", "state": "failed", "attempts": 3, "lastOutput": "bad\x1b[2J\nthing"}
-    answers: dict[str, list[tuple[int, Any]]] = {
-        "GET /api/jobs": [(200, {"jobs": [document]})],
-        "GET /api/jobs/j": [(200, document)],
-        "PUT /api/jobs/j": [(201, document)],
-        "DELETE /api/jobs/j": [(202, {})],
-        "POST /api/jobs/j/enqueue": [(202, {})],
-        "POST /api/jobs/j/retry": [(202, {"retry": "r1"}), (202, {"retry": "r2"})],
-        "POST /api/jobs/j/instances": [(202, {})],
-        "DELETE /api/jobs/j/instances": [(202, {})],
-        "POST /api/jobs/j/pause": [(202, {"message": "nothing is launched"})],
-        "POST /api/jobs/j/resume": [(202, {"message": "instances are launched"})],
-        "GET /api/jobs/j/tasks": [(200, {"tasks": [task], "next": "t"}), (200, {"tasks": [task]})],
-        "GET /api/jobs/j/task": [(200, task)],
-    }
-    with serving(answers) as api:
-        for name, value in {
-            **emulator.CREDENTIALS,
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_REGION": emulator.REGION,
-            "PARALLELIZER_API": api.base,
-            "PARALLELIZER_ENVIRONMENT_BUCKET": buckets["env"],
-        }.items():
-            monkeypatch.setenv(name, value)
-        clients.session.cache_clear()
-        yield Stage(api, s3, buckets)
-        clients.session.cache_clear()
-
-
-def write(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def read(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def test_odd_names_go_up_and_come_down_byte_for_byte(stage: Stage, tmp_path: Path) -> None:
-    told = stage.run("upload", "j", str(write(tmp_path / "in", ODD)))
-    assert f"{len(ODD)} files uploaded" in told.output
-    assert stage.keys("input") == {f"j/{name}" for name in ODD}
-    for name, content in ODD.items():
-        stage.s3.put_object(Bucket=stage.buckets["output"], Key=f"out/{name}", Body=content)
-    stage.run("download", "j", str(tmp_path / "results"))
-    assert read(tmp_path / "results") == ODD
-
-
-def test_a_second_download_fetches_only_what_is_new(stage: Stage, tmp_path: Path) -> None:
-    stage.s3.put_object(Bucket=stage.buckets["output"], Key="out/a", Body=b"1")
-    stage.run("download", "j", str(tmp_path))
-    stage.s3.put_object(Bucket=stage.buckets["output"], Key="out/b", Body=b"2")
-    told = stage.run("download", "j", str(tmp_path))
-    assert "1 outputs downloaded, 1 were there" in told.output
-    assert read(tmp_path) == {"a": b"1", "b": b"2"}
-
-
-def test_defect_23_keys_that_cannot_be_files_are_named_and_the_others_come(
-    stage: Stage, tmp_path: Path
-) -> None:
-    for key in ("out/../up", "out/good", "out//root"):
-        stage.s3.put_object(Bucket=stage.buckets["output"], Key=key, Body=b"x")
-    told = stage.run("download", "j", str(tmp_path / "results"), code=1)
-    assert "2 outputs were not downloaded" in told.output
-    assert "../up" in told.output
-    assert read(tmp_path) == {"results/good": b"x"}
-
-
-def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing_partial(
-    stage: Stage, tmp_path: Path
-) -> None:
-    for key in ("out/taken/x", "out/good"):
-        stage.s3.put_object(Bucket=stage.buckets["output"], Key=key, Body=b"x")
-    (tmp_path / "taken").write_text("mine")
-    told = stage.run("download", "j", str(tmp_path), code=1)
-    assert "out/taken/x" in told.output
-    assert read(tmp_path) == {"taken": b"mine", "good": b"x"}
-
-
-def test_files_that_s3_refuses_are_named(stage: Stage, tmp_path: Path) -> None:
-    write(tmp_path, {"a": b"1", "b": b"2"})
-    stage.s3.delete_bucket(Bucket=stage.buckets["input"])
-    told = stage.run("upload", "j", str(tmp_path), code=1)
-    assert "2 of 2 files were not uploaded; run it again" in told.output
-    assert "j/a: " in told.output
-    assert "j/b: " in told.output
+def stage(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    with opened(endpoint, monkeypatch) as stage:
+        yield stage
 
 
 def test_create_stores_the_environment_before_the_job(stage: Stage, tmp_path: Path) -> None:

@@ -31,12 +31,15 @@ def peak_mib(machine: Machine) -> float:
     return int(found[1]) / 1024
 
 
-@pytest.mark.parametrize("chunk", ["y", "no line ends here: "], ids=["lines", "one line"])
+@pytest.mark.parametrize(
+    "stream",
+    ["yes 'line after line'", "yes 'no line ends here: ' | tr -d '\\n'"],
+    ids=["lines", "one line"],
+)
 def test_100_mib_on_standard_error_and_then_on_output_hang_nothing_in_flat_memory(
-    endpoint: str, start: Callable[..., Machine], everyones: Path, chunk: str
+    endpoint: str, start: Callable[..., Machine], everyones: Path, stream: str
 ) -> None:
-    end = "" if chunk == "y" else "| tr -d '\\n'"
-    flood = f"yes '{chunk}' {end} | head -c {FLOOD_MIB * 1024 * 1024}"
+    flood = f"{stream} | head -c {FLOOD_MIB * 1024 * 1024}"
     wait = f"touch {everyones}/began; until [ -e {everyones}/go ]; do sleep 0.05; done"
     site = Site(endpoint, files=script(f"{wait}; {flood} >&2; {flood}; echo; echo end"))
     site.put("data/a")

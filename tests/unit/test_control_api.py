@@ -1,23 +1,16 @@
-"""What the API answers: documents, pages, refusals, repetitions."""
+"""What the API tells: jobs, tasks and instances, in documents and pages."""
 
 from __future__ import annotations
 
-import json
-import logging
-import random
-from typing import Any
-
 import pytest
 
-from aws_parallelizer.aws.dynamodb import Key
 from aws_parallelizer.core import task
-from aws_parallelizer.core.errors import Conflict, NotFound, ParameterError
 from aws_parallelizer.core.fleet import Fleet, Instance
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.spending import Spending
 from aws_parallelizer.core.task import Ended, Output
+from calls import ask, told
 from chalicelib import answers, api
-from chalicelib.answers import Answer
 from chalicelib.api import Call
 from desks import Desk
 
@@ -27,19 +20,6 @@ def desk() -> Desk:
     desk = Desk()
     desk.make()
     return desk
-
-
-def post(document: object, *, key: str = "", path: str = "/p") -> Call:
-    return Call(path, {}, json.dumps(document).encode(), idempotency_key=key)
-
-
-def ask(**query: str) -> Call:
-    return Call("/p", query)
-
-
-def told(answer: Answer) -> Any:
-    """The answer's document as a caller reads it."""
-    return json.loads(answers.encode(answer.document))
 
 
 def test_a_job_is_told_with_its_parameters_and_all_of_its_status(desk: Desk) -> None:
@@ -219,182 +199,3 @@ def test_instances_are_those_that_reconcile_last_saw(desk: Desk) -> None:
     desk.world.registry.put_fleet(Fleet(job="job", observed=now, instances=(machine,)))
     document = told(api.list_instances(desk.context, ask(), "job"))
     assert [one["id"] for one in document["instances"]] == ["i-1"]
-
-
-def test_a_post_that_is_repeated_is_carried_out_once(desk: Desk) -> None:
-    first = api.launch(desk.context, post({"count": 2}, key="k"), "job")
-    desk.world.change_job(wishes=())  # reconcile has carried it out
-    again = api.launch(desk.context, post({"count": 2}, key="k"), "job")
-    assert (again.status, told(again)) == (202, told(first))
-    assert desk.world.registry.job("job").wishes == ()
-
-
-def test_two_posts_at_once_with_one_key_are_one_wish_and_one_enqueue(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desk.context.registry, "answer", lambda *_, **__: None)  # both come first
-    for _ in range(2):
-        api.launch(desk.context, post({"count": 2}, key="k"), "job")
-        api.enqueue(desk.context, post({}, key="k2"), "job")
-    job = desk.world.registry.job("job")
-    assert (len(job.wishes), len(job.enqueues)) == (1, 1)
-
-
-def test_a_retry_is_accepted_once_for_its_key_and_told_in_the_status(desk: Desk) -> None:
-    call = post({"outcome": "timeout", "prefix": "job/"}, key="k", path="/jobs/job/retry")
-    first, again = (api.retry(desk.context, call, "job") for _ in range(2))
-    assert (first.status, told(again)) == (202, told(first))
-    job = desk.world.registry.job("job")
-    assert job.enqueues == (told(first)["retry"],)
-    shown = told(api.get_job(desk.context, ask(), "job"))["status"]["retry"]
-    assert shown["id"] == told(first)["retry"]
-    assert (shown["outcome"], shown["prefix"], shown["keyCount"]) == ("timeout", "job/", None)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"outcome": "done"}, "allowed: program-error, timeout"),
-        ({"outcome": "broken"}, "outcome"),
-        ({"prefix": "x" * 1025}, "1024"),
-        ({"keys": []}, "keys"),
-        ({"keys": [""]}, "empty key"),
-        ({"keys": ["é" * 513]}, "1024"),
-        ({"keys": ["k"] * 1001}, "1000"),
-        ({"keys": ["k" * 1000] * 257}, "256000"),
-        ({"keys": "k"}, "keys"),
-        ({"state": "failed"}, "state"),
-    ],
-)
-def test_a_wrong_retry_is_refused_by_the_fields_name(desk: Desk, wrong: object, named: str) -> None:
-    with pytest.raises(ParameterError, match=named):
-        api.retry(desk.context, post(wrong), "job")
-    assert desk.world.registry.job("job").enqueues == ()
-
-
-def test_a_retry_of_the_most_keys_fits_into_the_ledger(desk: Desk) -> None:
-    letters = random.Random(1)
-    keys = ["".join(letters.choices('"\\\n', k=256)) for _ in range(500)]
-    keys += ["".join(chr(letters.randrange(0x4E00, 0x9FFF)) for _ in range(85)) for _ in range(500)]
-    run = told(api.retry(desk.context, post({"keys": keys}), "job"))["retry"]
-    stored = desk.world.table.documents[Key("enqueue#job", run)]
-    assert len(stored.text.encode()) < 380_000
-
-
-def test_an_idempotency_key_for_another_request_is_a_conflict(desk: Desk) -> None:
-    api.launch(desk.context, post({"count": 2}, key="k"), "job")
-    with pytest.raises(Conflict, match="Idempotency-Key"):
-        api.launch(desk.context, post({"count": 3}, key="k"), "job")
-    with pytest.raises(Conflict, match="Idempotency-Key"):
-        api.enqueue(desk.context, post({}, key="k", path="/q"), "job")
-
-
-def test_a_pause_is_said_in_the_status_and_undone_by_a_resume(desk: Desk) -> None:
-    for _ in range(2):  # twice the same is harmless
-        answer = api.pause(desk.context, post({}), "job")
-        assert (answer.status, told(answer)["status"]["state"]) == (202, "paused")
-        assert "until the job is resumed" in told(answer)["message"]
-    assert told(api.get_job(desk.context, ask(), "job"))["status"]["state"] == "paused"
-    [listed] = told(api.list_jobs(desk.context, ask()))["jobs"]
-    assert listed["status"]["state"] == "paused"
-    for _ in range(2):
-        answer = api.resume(desk.context, post({}), "job")
-        assert (answer.status, told(answer)["status"]["state"]) == (202, "active")
-    desk.world.change_job(stopped=True)
-    assert "POST /instances" in told(api.resume(desk.context, post({}), "job"))["message"]
-
-
-def test_a_pause_that_is_sent_again_after_the_resume_pauses_nothing(desk: Desk) -> None:
-    first = api.pause(desk.context, post({}, key="k", path="/jobs/job/pause"), "job")
-    api.resume(desk.context, post({}, key="r", path="/jobs/job/resume"), "job")
-    again = api.pause(desk.context, post({}, key="k", path="/jobs/job/pause"), "job")
-    assert told(again) == told(first)
-    assert not desk.world.registry.job("job").paused
-
-
-def test_a_pause_takes_no_fields(desk: Desk) -> None:
-    for call in (api.pause, api.resume):
-        with pytest.raises(ParameterError, match="seconds"):
-            call(desk.context, post({"seconds": 5}), "job")
-
-
-def test_a_post_that_failed_may_be_repeated_with_its_key(desk: Desk) -> None:
-    with pytest.raises(NotFound):
-        api.enqueue(desk.context, post({"bucket": "later"}, key="k"), "job")
-    desk.s3.objects["later"] = {}
-    assert api.enqueue(desk.context, post({"bucket": "later"}, key="k"), "job").status == 202
-
-
-@pytest.mark.parametrize(
-    ("wrong", "name"),
-    [
-        ({"count": -1}, "count"),
-        ({"count": "many"}, "count"),
-        ({"count": 1.5}, "count"),
-        ({"count": True}, "count"),
-        ({}, "count"),
-        ({"count": 1, "maxPrice": 0}, "maxPrice"),
-        ({"number": 1, "count": 1}, "number"),
-        ([1], "object"),
-    ],
-)
-def test_a_wrong_body_is_refused_by_the_fields_name(desk: Desk, wrong: object, name: str) -> None:
-    with pytest.raises(ParameterError, match=name):
-        api.launch(desk.context, post(wrong), "job")
-    assert desk.world.registry.job("job").wishes == ()
-
-
-@pytest.mark.parametrize("body", [b"{", b"\xff", b"environmentZip=e", b"[]", b"3"])
-def test_a_body_that_is_not_json_is_refused(desk: Desk, body: bytes) -> None:
-    with pytest.raises(ParameterError):
-        api.put_job(desk.context, Call("/p", {}, body), "new")
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"state": "dead"},
-        {"limit": "0"},
-        {"limit": "1001"},
-        {"next": "zz"},
-        {"query": "["},
-        {"query": "length(`1`)"},
-        {"prefix": "x" * 1025},
-    ],
-)
-def test_a_wrong_query_string_is_refused(desk: Desk, query: dict[str, str]) -> None:
-    with pytest.raises(ParameterError):
-        api.list_tasks(desk.context, Call("/p", query), "job")
-
-
-def test_a_key_of_1025_bytes_is_refused(desk: Desk) -> None:
-    with pytest.raises(ParameterError, match="1024"):
-        api.get_task(desk.context, ask(key="é" * 512 + "x"), "job")
-
-
-def test_what_is_not_there_is_not_found(desk: Desk) -> None:
-    calls = (api.get_job, api.list_tasks, api.list_instances, api.stop_instances, api.pause)
-    for call in (*calls, api.resume):
-        with pytest.raises(NotFound):
-            call(desk.context, ask(), "nobody")
-    with pytest.raises(NotFound):
-        api.get_task(desk.context, ask(key="nothing"), "job")
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (NotFound("x"), 404),
-        (Conflict("x"), 409),
-        (ParameterError([]), 400),
-        (RuntimeError("secret"), 500),
-    ],
-)
-def test_errors_become_answers_and_the_systems_own_explain_nothing(
-    error: Exception, status: int
-) -> None:
-    answer = answers.failure(error)
-    assert answer.status == status
-    assert set(answer.document) == {"Code", "Message"}
-    assert "secret" not in answer.document["Message"]
-    assert answers.severity(answer) == (logging.ERROR if status == 500 else logging.INFO)
