@@ -12,13 +12,15 @@ from local.builder import BuilderBody
 from local.images import ImageStore
 from local.launching import JOB_TAG, Specification, tags_of
 from local.metadata import Identity
+from local.nspawn import NspawnBody
 from local.process_body import ProcessBody, Surroundings
 
 
 class Kind(StrEnum):
     """What an instance is that is not there to build an image in."""
 
-    WORKER = "worker"
+    WORKER = "worker"  # the worker as a process
+    NSPAWN = "nspawn"  # an image's root in a container
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +42,22 @@ class Bodies:
                 layers=[self.bases[identity.image]],
                 ssh_port=self.ssh_port,
             )
+        if self.kind is not Kind.WORKER:
+            return self._machine(identity)
         if JOB_TAG in tags_of(specification, "instance"):
             return ProcessBody(identity, surroundings=self.surroundings)
         return None
+
+    def _machine(self, identity: Identity) -> Body:
+        image = self.images.find(identity.image)
+        if image is None:
+            raise OSError(f"{identity.instance}: no image {identity.image} was built here")
+        return NspawnBody(
+            identity,
+            folder=self._folder(identity),
+            layers=self.images.layers(image),
+            surroundings=self.surroundings,
+        )
 
     def _folder(self, identity: Identity) -> Path:
         folder = self.surroundings.directory / "instances" / identity.instance

@@ -47,6 +47,8 @@ from local.settings import REGION
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
+# Until the power is cut. A real machine's services have their time to stop.
+STOPPING = {Kind.WORKER: Spans().stopping, Kind.NSPAWN: timedelta(minutes=2)}
 WORKER = [sys.executable, "-m", "aws_parallelizer", "worker"]
 
 
@@ -77,7 +79,10 @@ def serve(options: argparse.Namespace, *, done: threading.Event) -> None:
         make_body=bodies.make,
         now=lambda: datetime.now(UTC),
         wake=woken.set,
-        spans=Spans(relaunch=timedelta(seconds=options.relaunch_seconds)),
+        spans=Spans(
+            relaunch=timedelta(seconds=options.relaunch_seconds),
+            stopping=STOPPING[options.body],
+        ),
     )
     cloud = Cloud(estate, tell=_tell())
     calls = Calls(options.directory / "calls.jsonl")
@@ -120,7 +125,7 @@ def _bodies(options: argparse.Namespace, rows: MotoRows) -> Bodies:
         for release in options.release
     }
     return Bodies(
-        kind=Kind.WORKER,
+        kind=options.body,
         surroundings=_surroundings(options),
         images=images,
         ssh_port=options.ssh_port,
@@ -153,6 +158,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=Spans().relaunch.total_seconds(),
         help="from the end of a persistent request's instance to its replacement",
+    )
+    parser.add_argument(
+        "--body", type=Kind, choices=list(Kind), default=Kind.WORKER, help="what an instance is"
     )
     parser.add_argument(
         "--release",

@@ -1,11 +1,14 @@
-"""The instance metadata service of one machine, on a loopback port of its own. IMDSv2 only: no
-token, no answer.
+"""The instance metadata service of one machine, on a loopback port of its own or in the machine's
+own network. IMDSv2 only: no token, no answer.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
+import socket
+import socketserver
 import threading
 import time
 from datetime import UTC, datetime
@@ -19,15 +22,27 @@ TOKEN_PATH = "/latest/api/token"  # noqa: S105  a path
 TOKEN_HEADER = "X-aws-ec2-metadata-token"  # noqa: S105  a name
 LIFE_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 LONGEST_LIFE_SECONDS = 21_600
+VERSIONED = re.compile(r"/(latest|\d{4}-\d{2}-\d{2})/(?P<path>.*)")  # all versions say the same
 
 
 class Imds(ThreadingHTTPServer):
-    """Serves from its making until `close`."""
+    """Serves from its making until `close`; on the listener if one is given."""
 
     daemon_threads = True
 
-    def __init__(self, identity: Identity, *, credentials: Credentials) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        credentials: Credentials,
+        listener: socket.socket | None = None,
+    ) -> None:
+        socketserver.TCPServer.__init__(
+            self, ("127.0.0.1", 0), _Handler, bind_and_activate=listener is None
+        )
+        if listener is not None:
+            self.socket.close()
+            self.socket = listener
         self.identity = identity
         self.credentials = credentials
         self.notice: Notice | None = None
@@ -85,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self.server.accepts(self.headers.get(TOKEN_HEADER)):
             return self._answer(401)
-        path = self.path.partition("?")[0]
-        value = self.server.value(path.removeprefix("/latest/")) if "/latest/" in path else None
+        versioned = VERSIONED.match(self.path.partition("?")[0])
+        value = None if versioned is None else self.server.value(versioned["path"])
         return self._answer(404) if value is None else self._answer(200, value)
 
     def _answer(self, status: int, body: bytes = b"", *, life: str | None = None) -> None:

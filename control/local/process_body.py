@@ -24,6 +24,13 @@ from local.metadata import Credentials, Identity, Notice
 
 log = logging.getLogger(__name__)
 
+# How the worker differs from one on EC2, whatever its body is.
+MACHINE_SETTINGS = {
+    "PARALLELIZER_NOTICE_SECONDS": "1",  # notices here may be as short as one likes
+    "PARALLELIZER_SETTLE_SECONDS": "0.1",
+    "PARALLELIZER_BEAT_SECONDS": "2",  # and people do not wait a minute to see a sign
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
@@ -134,9 +141,7 @@ class ProcessBody:
             "NO_PROXY": "127.0.0.1,localhost",
             "PARALLELIZER_SCRATCH": str(self._scratch),
             "PARALLELIZER_POWEROFF": shlex.join([touch, str(self._poweroff)]),
-            "PARALLELIZER_NOTICE_SECONDS": "1",  # notices here may be as short as one likes
-            "PARALLELIZER_SETTLE_SECONDS": "0.1",
-            "PARALLELIZER_BEAT_SECONDS": "2",  # and people do not wait a minute to see a sign
+            **MACHINE_SETTINGS,
         }
         if "PYTHONPATH" in os.environ:  # a checkout that is not installed finds its worker so
             paths = os.environ["PYTHONPATH"].split(os.pathsep)

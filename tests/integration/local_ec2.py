@@ -67,6 +67,7 @@ class Server:
         self, folder: Path, *, relaunch_seconds: float = 0.5, options: Sequence[str] = ()
     ) -> None:
         self.folder = folder
+        self.image = "ami-local"
         self.port = free_port()
         script = folder / "stand_in.py"
         script.write_text(STAND_IN)
@@ -106,7 +107,7 @@ class Server:
     ) -> dict[str, Any]:
         """RunInstances of one: `kind` is one-time, persistent or None for on demand."""
         call: dict[str, Any] = {
-            "ImageId": "ami-local",
+            "ImageId": self.image,
             "InstanceType": "c5.large",
             "MinCount": 1,
             "MaxCount": 1,
