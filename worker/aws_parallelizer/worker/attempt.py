@@ -138,13 +138,13 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
                 limit=seconds,
             )
         except OSError as error:
-            return _not_started(error)
+            return verdict.of_no_start(error)
         finally:
             work.enter(Phase.STORING)
     if folder.group is not None:
         why = unprivileged.not_started(ran.exit_code, written.last_output())
         if why:
-            return _not_started(why)
+            return verdict.of_no_start(why)
     full = ran.exit_code != 0 and tools.scratch.is_full()
     return verdict.of_run(ran, limit=limit, disk_full=full, memory_kills=tools.memory_kills)
 
@@ -162,11 +162,6 @@ async def _keep(kept: Log, ended: Ended, work: Work, folder: Folder, tools: Tool
         log.warning("what the program wrote could not be kept: %s", error)
         return ended
     return msgspec.structs.replace(ended, log_key=key)
-
-
-def _not_started(why: OSError | str) -> Ended:
-    reason = f"the program cannot be started: {why}"
-    return Ended(outcome=Outcome.PROGRAM_ERROR, reason=reason)
 
 
 def _command(folder: Folder, tools: Tools) -> list[str]:

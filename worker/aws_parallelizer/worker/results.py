@@ -38,4 +38,7 @@ def report(work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:
     if accepted:
         log.info("task ended", extra={"fields": fields})
     else:
-        log.warning("the result is not recorded: the lease was lost", extra={"fields": fields})
+        log.warning(
+            "the result is not recorded: the lease was lost, or the ledger did not take it",
+            extra={"fields": fields},
+        )

@@ -217,6 +217,8 @@ async def _environment(parameters: Parameters, objects: Objects, scratch: Scratc
         fetched = await Patience()(download, what="download of the environment")
     except ObjectMissing as error:
         raise EnvironmentRefused(f"there is no environment zip s3://{bucket}/{key}") from error
+    except OSError as error:
+        raise EnvironmentRefused(f"the environment zip cannot be kept: {error}") from error
     shown = await asyncio.to_thread(
         environment.unpack,
         scratch.archive,

@@ -88,16 +88,16 @@ class Settlement:
         rows = [closing.row for closing in closings]
         try:
             return [row is not None for row in await self._offload(ledger.write, rows)]
-        except SERVICE_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - it will be raised again for the row it is of
             # One bad row must not hold up the others, nor one bad moment any: each by itself.
-            log.warning("%d rows could not be written together: %s", len(rows), error)
+            log.warning("%d rows could not be written together: %r", len(rows), error)
         return list(await asyncio.gather(*(self._write_one(ledger, row) for row in rows)))
 
     async def _write_one(self, ledger: Ledger, row: Task) -> bool:
         call = functools.partial(self._offload, ledger.write, [row])
         try:
             [stored] = await self._patience(call, what=f"ledger write of {row.key!r:.200}")
-        except SERVICE_ERRORS:
+        except Exception:
             # The message stays; when its lease runs out, another attempt does the work again.
             fields = {"key": row.key}
             log.exception("a task's end could not be recorded", extra={"fields": fields})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import re
 import signal
 import time
@@ -20,6 +21,9 @@ from aws_parallelizer.worker.publishing import Collision, LeaseLost
 
 _SHELL_KILLED = 128 + signal.SIGKILL  # how a shell reports that its command got SIGKILL
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_ROOM = frozenset(
+    os.strerror(number) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+)
 
 
 class MemoryKills:
@@ -66,6 +70,15 @@ def of_run(run: Run, *, limit: str, disk_full: bool, memory_kills: MemoryKills) 
     elif run.exit_code < 0:
         reason = f"the program was ended by {_signal_name(-run.exit_code)}"
     return Ended(outcome=outcome, reason=reason, exit_code=code, seconds=round(run.seconds, 3))
+
+
+def of_no_start(why: OSError | str) -> Ended:
+    """A program that did not start, by the error or the text of its cause: its own fault, or that
+    of a machine which has no room for another process, and may have by and by.
+    """
+    cause = why.strerror if isinstance(why, OSError) else why
+    outcome = Outcome.INFRASTRUCTURE if cause in _NO_ROOM else Outcome.PROGRAM_ERROR
+    return Ended(outcome=outcome, reason=f"the program cannot be started: {why}")
 
 
 def of_error(error: Exception) -> Ended | None:
