@@ -9,10 +9,10 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test bench check package deploy plan destroy clean
+.PHONY: help venv demo local reclaim test bench check package deploy plan destroy ami clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.complete
 
@@ -68,6 +68,9 @@ plan: venv ## Print what reconcile would do now, and do nothing (STACK=paralleli
 
 destroy: venv ## Leave nothing of STACK=parallelizer (REGION=, FORCE=1 drops work, BUCKETS=1 objects)
 	@$(RUN) -m deploy destroy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(if $(FORCE),--force) $(if $(BUCKETS),--buckets)
+
+ami: venv ## Make the machine image (REGION=, RELEASE=13, ARCH=amd64, REGIONS=, VARS=, FILE=, MANIFEST=)
+	@$(RUN) -m image $(if $(MANIFEST),publish "$(MANIFEST)",ami --region "$(REGION)" --release "$(or $(RELEASE),13)" --arch "$(or $(ARCH),amd64)" --copies "$(REGIONS)" --file "$(FILE)") --parameter "$(PARAMETER)" $(VARS)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(BENCH) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -110,6 +110,17 @@ build {
     ]
   }
 
+  # For the list of the image's parts.
+  provisioner "shell" {
+    inline = ["dpkg-query --show --showformat '$${Package}\\t$${Version}\\t$${Architecture}\\n' > /tmp/packages"]
+  }
+
+  provisioner "file" {
+    direction   = "download"
+    source      = "/tmp/packages"
+    destination = "${var.manifest}.packages"
+  }
+
   # Last, and nothing after it: what comes later would leave traces that nobody removes.
   provisioner "shell" {
     execute_command = "chmod +x '{{ .Path }}'; sudo -n {{ .Vars }} '{{ .Path }}'"

@@ -1,17 +1,23 @@
-"""`python -m image wheelhouse|legacy|audit`: what the image is made from, and what is in it."""
+"""`python -m image ami|publish|wheelhouse|legacy|audit`: what the make targets `ami...` run, and
+their parts."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from image import legacy, wheelhouse
+from aws_parallelizer.aws.failures import SERVICE_ERRORS
+from aws_parallelizer.aws.sentences import sentence
+from aws_parallelizer.core.errors import ParallelizerError
+from image import legacy, making, manifest, regions, wheelhouse
 from image.audit import __main__ as audit
-from image.saying import ImageFailed, Interrupted
-from image.targets import DEFAULT_ARCHITECTURE, DEFAULT_RELEASE
+from image.making import Order
+from image.saying import Interrupted
+from image.targets import DEFAULT_ARCHITECTURE, DEFAULT_RELEASE, Target
 
 _INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
@@ -21,6 +27,8 @@ say = partial(print, flush=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when all is as asked."""
     options = _options(arguments)
+    if getattr(options, "region", ""):
+        os.environ["AWS_REGION"] = options.region
     try:
         return _run(options)
     except Interrupted as error:
@@ -29,13 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{options.action}: interrupted", file=sys.stderr)
         return _INTERRUPTED
-    except ImageFailed as error:
-        print(f"{options.action}: {error}", file=sys.stderr)
+    except (ParallelizerError, *SERVICE_ERRORS) as error:
+        print(f"{options.action}: {sentence(error)}", file=sys.stderr)
         return 1
 
 
 def _run(options: argparse.Namespace) -> int:
     match options.action:
+        case "ami":
+            making.make(_order(options), say=say)
+        case "publish":
+            made = manifest.read(options.manifest)
+            making.publish(made, parameter=options.parameter, say=say)
         case "wheelhouse":
             for wheel in wheelhouse.build(options.release, options.arch, options.out):
                 say(wheel.file)
@@ -49,6 +62,16 @@ def _run(options: argparse.Namespace) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="image", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
+    one = actions.add_parser("ami", help="make an image and publish its id")
+    _target(one)
+    _region(one)
+    one.add_argument("--copies", type=_words, default=(), help="more regions that get it")
+    _parameter(one)
+    one.add_argument("--file", type=_file, help="more variables of the template, in HCL")
+    one.add_argument("variables", nargs="*", type=_variable, metavar="name=value")
+    one = actions.add_parser("publish", help="publish the ids of an image that was made before")
+    one.add_argument("manifest", type=Path, help="what Packer wrote of it")
+    _parameter(one)
     one = actions.add_parser("wheelhouse", help="fetch the wheels that the builder installs")
     _target(one)
     one.add_argument("--out", type=Path, default=Path("build/wheelhouse"))
@@ -57,6 +80,43 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one = actions.add_parser("audit", help="search an image for what must not be in it")
     audit.add_arguments(one)
     return parser.parse_args(arguments)
+
+
+def _order(options: argparse.Namespace) -> Order:
+    return Order(
+        target=Target(release=options.release, arch=options.arch),
+        region=regions.region(options.region),
+        copies=options.copies,
+        parameter=options.parameter,
+        variables=dict(options.variables),
+        file=options.file,
+    )
+
+
+def _region(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--region", default="", help="instead of the one of your AWS settings")
+
+
+def _parameter(parser: argparse.ArgumentParser) -> None:
+    text = "the SSM parameter that is to name it; by default what stacks read"
+    parser.add_argument("--parameter", default="", help=text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _file(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return Path(text).resolve() if text else None
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not of the form name=value")
+    return name, value
 
 
 def _target(parser: argparse.ArgumentParser) -> None:
