@@ -17,6 +17,7 @@ from aws_parallelizer.aws.object_errors import ObjectMissing, ObjectRefused, Obj
 from aws_parallelizer.aws.objects import Objects
 from fakes.objects import FakeObjects, Kept
 
+LARGE = 20 * 1024 * 1024
 KEYS = [
     "plain",
     "dir/a b+c%20é.txt",
@@ -164,9 +165,12 @@ def test_an_object_that_no_task_made_bears_no_maker(bucket: Bucket, tmp_path: Pa
 
 
 @pytest.mark.parametrize("key", ["nothing", "no\nthing"])
-def test_a_missing_object_is_told_from_a_failure(bucket: Bucket, tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize("size", [0, LARGE], ids=["thought small", "thought large"])
+def test_a_missing_object_is_told_from_a_failure(
+    bucket: Bucket, tmp_path: Path, key: str, size: int
+) -> None:
     with pytest.raises(ObjectMissing):
-        asyncio.run(bucket.objects.download(bucket.name, key, to=tmp_path / "x"))
+        asyncio.run(bucket.objects.download(bucket.name, key, to=tmp_path / "x", size=size))
     with pytest.raises(ObjectMissing):
         asyncio.run(bucket.objects.made(bucket.name, key))
 
@@ -187,11 +191,19 @@ def test_an_empty_file_stays_an_empty_file(bucket: Bucket, tmp_path: Path, key: 
 
 
 @pytest.mark.parametrize("key", ["large", "lar\nge"])
-def test_a_large_file_goes_in_parts_and_is_not_overwritten(
-    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+@pytest.mark.parametrize("in_parts", [False, True], ids=["in one call", "in parts"])
+@pytest.mark.parametrize("size", [0, LARGE], ids=["thought small", "thought large"])
+def test_a_large_file_goes_both_ways_and_is_not_overwritten(
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    in_parts: bool,
+    size: int,
 ) -> None:
-    monkeypatch.setattr(objects, "PUT_BYTES", 9 * 1024 * 1024)
-    body = bytes(range(256)) * 4096 * 20
+    if in_parts:
+        monkeypatch.setattr(objects, "PUT_BYTES", 9 * 1024 * 1024)
+    body = bytes(range(256)) * (LARGE // 256)
     path = tmp_path / "large"
     path.write_bytes(body)
 
@@ -201,8 +213,9 @@ def test_a_large_file_goes_in_parts_and_is_not_overwritten(
         with pytest.raises(ObjectTaken):
             await bucket.objects.upload(path, bucket=bucket.name, key=key, maker="other")
         assert (await bucket.objects.made(bucket.name, key)).maker == "me"
-        fetched = await bucket.objects.download(bucket.name, key, to=tmp_path / "back")
+        fetched = await bucket.objects.download(bucket.name, key, to=tmp_path / "back", size=size)
         assert fetched.size == len(body)
+        assert fetched.etag == (await bucket.objects.made(bucket.name, key)).etag.strip('"')
 
     asyncio.run(story())
     assert (tmp_path / "back").read_bytes() == body

@@ -66,6 +66,7 @@ def test_an_upload_that_is_broken_off_leaves_no_half_object_and_can_be_made_agai
         with contextlib.suppress(asyncio.CancelledError):
             await uploading
         assert await asyncio.to_thread(there) in (beforehand, BODY)
+        assert not await asyncio.to_thread(begun)  # and no parts that nobody would ever complete
         await upload()
 
     asyncio.run(story())

@@ -188,8 +188,8 @@ class WiredObjects:
         self._objects = objects
         self._wire = wire
 
-    async def download(self, bucket: str, key: str, *, to: Path) -> Fetched:
-        return await self._cross("download", lambda: self._objects.download(bucket, key, to=to))
+    async def download(self, bucket: str, key: str, **more: Any) -> Fetched:
+        return await self._cross("download", lambda: self._objects.download(bucket, key, **more))
 
     async def upload(self, path: Path, *, owner: int | None = None, **more: Any) -> Stored:
         assert owner is None

@@ -38,7 +38,13 @@ def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any
     as launches.
     """
     # Presigned links are still made with the old signature by default, which most regions refuse.
-    signature = {"signature_version": "s3v4"} if service == "s3" else {}
+    # What is stored has a checksum among its signed headers, so a signature of the body as well
+    # would only cost as much again.
+    signature: dict[str, Any] = (
+        {"signature_version": "s3v4", "s3": {"payload_signing_enabled": False}}
+        if service == "s3"
+        else {}
+    )
     config = botocore.config.Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=32,

@@ -1,25 +1,32 @@
-"""A file as one object in parts, so that it passes through flat memory, and appears in one moment
-or not at all.
+"""A file as one object in parts: several go at once, one that fails is sent again alone, and the
+object appears in one moment or not at all.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from typing import Any, BinaryIO, NamedTuple
 
-PART_BYTES = 8 * 1024 * 1024
+from aws_parallelizer.aws.aside import Halt, begin
+from aws_parallelizer.aws.sections import Section, digest
+from aws_parallelizer.aws.streaming import Crc32, Sent
+
+PART_BYTES = 16 * 1024 * 1024
 MAX_PARTS = 9000  # S3 takes 10,000
 _AT_ONCE = 4
+_END_SECONDS = 3.0  # for parts that are wanted no more
 
 
-class Sent(NamedTuple):
-    """What was stored: its size, and the SHA-256 of just the bytes that were sent."""
-
+class _Part(NamedTuple):
+    number: int
+    start: int
     size: int
-    sha256: bytes
+    checksum: str
 
 
 def put(
@@ -28,21 +35,18 @@ def put(
     *,
     bucket: str,
     key: str,
-    size: int,
     metadata: Mapping[str, str],
     conditions: Mapping[str, str],
+    halt: Halt,
 ) -> Sent:
-    """Store what is in the file, about `size` bytes, where the conditions (IfMatch, IfNoneMatch)
-    hold in the end; raises what boto3 raises, with no part left behind.
+    """Store what is in the file where the conditions (IfMatch, IfNoneMatch) hold in the end; S3
+    compares a CRC-32 of each part. Raises what boto3 raises, with no part left behind.
     """
     at = {"Bucket": bucket, "Key": key}
-    begun = client.create_multipart_upload(
-        **at, Metadata=dict(metadata), ChecksumAlgorithm="SHA256"
-    )
+    begun = client.create_multipart_upload(**at, Metadata=dict(metadata), ChecksumAlgorithm="CRC32")
     at["UploadId"] = begun["UploadId"]
-    part_bytes = max(PART_BYTES, -(-size // MAX_PARTS))
     try:
-        parts, sent = _send(client, file, at, part_bytes)
+        parts, sent = _send(client, file, at, halt)
         client.complete_multipart_upload(**at, MultipartUpload={"Parts": parts}, **conditions)
     except BaseException:
         client.abort_multipart_upload(**at)
@@ -51,27 +55,45 @@ def put(
 
 
 def _send(
-    client: Any, file: BinaryIO, at: Mapping[str, str], part_bytes: int
+    client: Any, file: BinaryIO, at: Mapping[str, str], halt: Halt
 ) -> tuple[list[dict[str, Any]], Sent]:
-    def send(number: int, chunk: bytes, digest: str) -> dict[str, Any]:
-        answer = client.upload_part(**at, PartNumber=number, Body=chunk, ChecksumSHA256=digest)
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": digest}
+    def send(part: _Part) -> dict[str, Any]:
+        named = {"PartNumber": part.number, "ChecksumCRC32": part.checksum}
+        body = Section(file, start=part.start, size=part.size, halt=halt)
+        answer = client.upload_part(**at, **named, Body=body, ContentLength=part.size)
+        return {**named, "ETag": answer["ETag"]}
 
     sha256, size = hashlib.sha256(), 0
     waiting: list[Future[dict[str, Any]]] = []
-    parts: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for number, chunk in enumerate(_chunks(file, part_bytes), start=1):
-            sha256.update(chunk)
-            size += len(chunk)
-            digest = b64encode(hashlib.sha256(chunk).digest()).decode()
-            waiting.append(pool.submit(send, number, chunk, digest))
+    sent: list[dict[str, Any]] = []
+    try:
+        for part in _parts(file, sha256, halt):
+            size += part.size
+            waiting.append(begin(functools.partial(send, part)))
             if len(waiting) >= _AT_ONCE:
-                parts.append(waiting.pop(0).result())
-        parts += [each.result() for each in waiting]
-    return parts, Sent(size, sha256.digest())
+                sent.append(waiting.pop(0).result())
+        sent += [each.result() for each in waiting]
+    except BaseException:
+        halt.set()
+        wait(waiting, timeout=_END_SECONDS)
+        raise
+    return sent, Sent(size, sha256.digest())
 
 
-def _chunks(file: BinaryIO, part_bytes: int) -> Iterator[bytes]:
-    while chunk := file.read(part_bytes):
-        yield chunk
+def _parts(file: BinaryIO, sha256: Any, halt: Halt) -> Iterator[_Part]:
+    # Each is read here for its checksums, and again, from the system's cache, when it is sent.
+    expected = os.fstat(file.fileno()).st_size
+    most = max(PART_BYTES, -(-expected // MAX_PARTS))
+    number, start = 1, 0
+    while True:
+        crc32 = Crc32()
+
+        def into(block: memoryview, crc32: Crc32 = crc32) -> None:
+            sha256.update(block)
+            crc32.update(block)
+
+        size = digest(file, start=start, most=most, halt=halt, into=into)
+        if not size and number > 1:
+            return
+        yield _Part(number, start, size, b64encode(crc32.digest()).decode())
+        number, start = number + 1, start + size

@@ -1,8 +1,11 @@
 """S3 objects as files, for the worker's data path.
 
-obstore names almost every key and costs a tenth of boto3's CPU; keys that it cannot name (control
-characters; an empty, `.` or `..` part, so also a slash at either end, which it would drop in
-silence) take boto3's way, in a thread.
+obstore costs a tenth of boto3's CPU a call, and an object passes through memory in one piece: the
+way of small ones. Large ones take boto3's way, in a thread, as streams through one block of memory
+each. So do keys that obstore cannot name: control characters; an empty, `.` or `..` part, so also
+a slash at either end, which it would drop in silence.
+
+However many files there are and however large, they take _IN_MEMORY_BYTES and some blocks.
 """
 
 from __future__ import annotations
@@ -19,11 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import obstore
-from botocore.exceptions import BotoCoreError
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from aws_parallelizer.aws import multipart
+from aws_parallelizer.aws import multipart, streaming
+from aws_parallelizer.aws.aside import aside
+from aws_parallelizer.aws.budget import Budget
 from aws_parallelizer.aws.object_errors import (
     ObjectFailure,
     ObjectMissing,
@@ -31,6 +35,8 @@ from aws_parallelizer.aws.object_errors import (
     by_boto3,
     of_obstore,
 )
+from aws_parallelizer.aws.sections import FileChanged
+from aws_parallelizer.aws.streaming import Sent
 from aws_parallelizer.core.errors import BadOutput
 
 if TYPE_CHECKING:  # no name at run time
@@ -39,7 +45,11 @@ if TYPE_CHECKING:  # no name at run time
 MAKER = "parallelizer-input"  # the metadata that names the input which made an output
 WHOLE_BYTES = 8 * 1024 * 1024  # up to here an object passes through memory in one piece
 PUT_BYTES = 64 * 1024 * 1024  # above, a multipart upload
-_LARGE_AT_ONCE = 4  # uploads above WHOLE_BYTES, for memory's sake
+_IN_MEMORY_BYTES = 32 * 1024 * 1024  # of all objects that pass through it
+_UNCOUNTED_BYTES = 16 * 1024  # of an object that is let through at once
+_DOWN_AT_ONCE = 8  # streams
+_UP_AT_ONCE = 4  # files, of several streams each
+_PIECE_BYTES = 1024 * 1024  # one write of more takes the kernel far longer
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -65,14 +75,12 @@ class Made(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """A file about to be uploaded: its digests, and its bytes unless they are too many. `md5` is
-    empty for a large one, where to ask S3 what it holds costs less.
-    """
+    """A file about to be uploaded: its bytes and their digests."""
 
     size: int
     sha256: bytes
     md5: str
-    body: bytes | None
+    body: bytes
 
 
 class Objects:
@@ -83,19 +91,38 @@ class Objects:
     def __init__(self, client: Any, *, store: Callable[[str], S3Store]) -> None:
         self._client = client
         self._store = functools.cache(store)
-        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._memory = Budget(_IN_MEMORY_BYTES)
+        self._down, self._up = asyncio.Semaphore(_DOWN_AT_ONCE), asyncio.Semaphore(_UP_AT_ONCE)
 
-    async def download(self, bucket: str, key: str, *, to: Path) -> Fetched:
-        """Write the object's bytes to a file; raises ObjectMissing."""
-        if not _is_nameable(key):
-            return await asyncio.to_thread(self._download_by_boto3, bucket, key, to)
+    async def download(self, bucket: str, key: str, *, to: Path, size: int = 0) -> Fetched:
+        """Write the object's bytes to a file; raises ObjectMissing. Of one that has `size` bytes,
+        as is thought, a large one costs a call less.
+        """
+        if size <= WHOLE_BYTES and _is_nameable(key):
+            small = await self._download_small(bucket, key, to)
+            if small:
+                return small
+        call = functools.partial(
+            by_boto3, streaming.get, self._client, bucket=bucket, key=key, to=to
+        )
+        async with self._down:
+            try:
+                return Fetched(*await aside(lambda halt: call(halt=halt)))
+            except ObjectTaken as error:
+                raise ObjectFailure(f"s3://{bucket}/{key} changed while it was read") from error
+
+    async def _download_small(self, bucket: str, key: str, to: Path) -> Fetched | None:
+        """None for a large one, of which nothing is read."""
         try:
             answer = await obstore.get_async(self._store(bucket), key)
             size, etag = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
-            if size <= WHOLE_BYTES:
+            if size > WHOLE_BYTES:
+                return None
+            if size <= _UNCOUNTED_BYTES:
                 written = _write(to, await answer.bytes_async())
             else:
-                written = await _write_stream(answer, to)
+                async with self._memory.take(size):
+                    written = _write(to, await answer.bytes_async())
         except (BaseError, FileNotFoundError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the local file's, not obstore's
@@ -129,13 +156,14 @@ class Objects:
     async def _upload(
         self, file: BinaryIO, bucket: str, key: str, *, maker: str, replace: bool | str
     ) -> Stored:
-        if _size(file) <= WHOLE_BYTES:
+        size = _size(file)
+        if size > WHOLE_BYTES:
+            async with self._up:
+                return await self._send(file, bucket, key, maker=maker, replace=replace)
+        if size <= _UNCOUNTED_BYTES:
             return await self._put(read(file), bucket, key, maker=maker, replace=replace)
-        async with self._large:
-            if _size(file) <= PUT_BYTES:
-                contents = await asyncio.to_thread(read, file)
-                return await self._put(contents, bucket, key, maker=maker, replace=replace)
-            return await self._put_parts(file, bucket, key, maker=maker, replace=replace)
+        async with self._memory.take(size):
+            return await self._put(read(file), bucket, key, maker=maker, replace=replace)
 
     async def made(self, bucket: str, key: str) -> Made:
         """Who made the object; raises ObjectMissing."""
@@ -154,7 +182,7 @@ class Objects:
                 answer = await obstore.put_async(
                     self._store(bucket),
                     key,
-                    contents.body or b"",
+                    contents.body,
                     attributes={**_metadata(maker)},
                     mode=_mode(replace),
                     use_multipart=False,
@@ -165,47 +193,45 @@ class Objects:
         # With SSE-S3 or none the ETag is the MD5 of what S3 holds; with SSE-KMS only a HEAD can
         # tell.
         if etag.strip('"') != contents.md5:
-            await self._verify(contents, bucket, key)
+            await self._verify(contents.size, contents.sha256, bucket, key)
         return Stored(contents.size, f"sha256:{contents.sha256.hex()}")
 
-    async def _put_parts(
+    async def _send(
         self, file: BinaryIO, bucket: str, key: str, *, maker: str, replace: bool | str
     ) -> Stored:
-        # obstore's multipart uploads know no condition: without one, the output of a worker that
-        # lost its task could take the place of a later one's.
-        sent = await asyncio.to_thread(self._put_parts_by_boto3, file, bucket, key, maker, replace)
-        await self._verify(Contents(sent.size, sent.sha256, "", None), bucket, key)
+        # Not obstore's multipart uploads, which know no condition: without one, the output of a
+        # worker that lost its task could take the place of a later one's.
+        call = functools.partial(
+            by_boto3,
+            streaming.put if _size(file) <= PUT_BYTES else multipart.put,
+            self._client,
+            file,
+            bucket=bucket,
+            key=key,
+            metadata=_metadata(maker),
+            conditions=_conditions(replace),
+        )
+        try:
+            sent: Sent = await aside(lambda halt: call(halt=halt))
+        except FileChanged as error:
+            raise ObjectFailure(f"s3://{bucket}/{key}: the file got shorter on its way") from error
+        await self._verify(sent.size, sent.sha256, bucket, key)
         return Stored(sent.size, f"sha256:{sent.sha256.hex()}")
 
-    async def _verify(self, contents: Contents, bucket: str, key: str) -> None:
+    async def _verify(self, size: int, sha256: bytes, bucket: str, key: str) -> None:
         head = await self._head(bucket, key)
         checksum = head.get("ChecksumSHA256", "")
         whole = checksum and "-" not in checksum  # of parts, S3 keeps a checksum of checksums
-        if head["ContentLength"] != contents.size or (
-            whole and checksum != b64encode(contents.sha256).decode()
-        ):
+        if head["ContentLength"] != size or (whole and checksum != b64encode(sha256).decode()):
             raise ObjectFailure(
                 f"s3://{bucket}/{key} is not what was uploaded: {head['ContentLength']} of "
-                f"{contents.size} bytes, checksum {checksum or 'unknown'}"
+                f"{size} bytes, checksum {checksum or 'unknown'}"
             )
 
     async def _head(self, bucket: str, key: str) -> dict[str, Any]:
         call = functools.partial(self._client.head_object, ChecksumMode="ENABLED")
         answer: dict[str, Any] = await asyncio.to_thread(by_boto3, call, Bucket=bucket, Key=key)
         return answer
-
-    def _download_by_boto3(self, bucket: str, key: str, to: Path) -> Fetched:
-        answer = by_boto3(self._client.get_object, Bucket=bucket, Key=key)
-        written = 0
-        try:
-            with to.open("wb") as file:
-                for chunk in answer["Body"].iter_chunks(1024 * 1024):
-                    written += file.write(chunk)
-        except BotoCoreError as error:
-            raise ObjectFailure(f"GET s3://{bucket}/{key}: {error}") from error
-        if written != answer["ContentLength"]:
-            raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} bytes came")
-        return Fetched(written, answer["ETag"].strip('"'))
 
     def _put_by_boto3(
         self, contents: Contents, bucket: str, key: str, maker: str, replace: bool | str
@@ -214,28 +240,12 @@ class Objects:
             self._client.put_object,
             Bucket=bucket,
             Key=key,
-            Body=contents.body or b"",
+            Body=contents.body,
             Metadata=_metadata(maker),
             ChecksumSHA256=b64encode(contents.sha256).decode(),
             **_conditions(replace),
         )
         return str(answer["ETag"])
-
-    def _put_parts_by_boto3(
-        self, file: BinaryIO, bucket: str, key: str, maker: str, replace: bool | str
-    ) -> multipart.Sent:
-        return multipart.Sent(
-            *by_boto3(
-                multipart.put,
-                self._client,
-                file,
-                bucket=bucket,
-                key=key,
-                size=_size(file),
-                metadata=_metadata(maker),
-                conditions=_conditions(replace),
-            )
-        )
 
 
 def open_owned(path: Path, owner: int | None) -> BinaryIO:
@@ -256,8 +266,7 @@ def open_owned(path: Path, owner: int | None) -> BinaryIO:
 def read(file: BinaryIO) -> Contents:
     """What is in a file, with its digests."""
     body = file.read()
-    small = len(body) <= WHOLE_BYTES
-    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest() if small else ""
+    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
     return Contents(len(body), hashlib.sha256(body).digest(), md5, body)
 
 
@@ -285,16 +294,13 @@ def _is_nameable(key: str) -> bool:
 
 # To write or look at a small file takes less time than to hand it to a thread.
 def _write(path: Path, body: obstore.Bytes) -> int:
-    return path.write_bytes(memoryview(body))
+    if len(body) <= _PIECE_BYTES:
+        return path.write_bytes(memoryview(body))
+    with path.open("wb") as file, memoryview(body) as view:
+        return sum(
+            file.write(view[at : at + _PIECE_BYTES]) for at in range(0, len(view), _PIECE_BYTES)
+        )
 
 
 def _size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
-
-
-async def _write_stream(answer: Any, to: Path) -> int:
-    written = 0
-    with to.open("wb") as file:
-        async for chunk in answer.stream(min_chunk_size=WHOLE_BYTES):
-            written += await asyncio.to_thread(file.write, chunk)
-    return written

@@ -49,7 +49,7 @@ def download(connection: Connection, job: str, *, folder: Path, console: Console
     async def get(item: Download) -> None:
         item.path.parent.mkdir(parents=True, exist_ok=True)
         with _unfinished(item.path) as partial:
-            await objects.download(bucket, item.key, to=partial)
+            await objects.download(bucket, item.key, to=partial, size=item.size)
             os.utime(partial, (item.modified, item.modified))
             partial.replace(item.path)
 

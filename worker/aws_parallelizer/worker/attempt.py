@@ -91,10 +91,11 @@ async def _in_folder(work: Work, tools: Tools) -> Ended:
 
 
 async def _download(work: Work, folder: Folder, tools: Tools) -> None:
+    row = work.task
     call = functools.partial(
-        tools.objects.download, work.task.bucket, work.task.key, to=folder.input
+        tools.objects.download, row.bucket, row.key, to=folder.input, size=row.size
     )
-    work.fetched = await tools.patience(call, what=f"download of {work.task.key!r:.200}")
+    work.fetched = await tools.patience(call, what=f"download of {row.key!r:.200}")
     tools.scratch.hand_over(folder)
 
 

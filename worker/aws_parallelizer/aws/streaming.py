@@ -1,0 +1,126 @@
+"""Files to and from S3 as streams, in blocking calls of boto3's: each takes a block of memory,
+however large the file is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from botocore.exceptions import HTTPClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
+
+from aws_parallelizer.aws.aside import Halt
+from aws_parallelizer.aws.object_errors import ObjectFailure
+from aws_parallelizer.aws.sections import BLOCK_BYTES, Section, digest
+
+_BROKEN_OFF = (HTTPClientError, IncompleteReadError, HTTPError)  # while a body came
+
+
+class Sent(NamedTuple):
+    """What was stored: its size, and the SHA-256 of just the bytes that were sent."""
+
+    size: int
+    sha256: bytes
+
+
+def get(client: Any, *, bucket: str, key: str, to: Path, halt: Halt) -> tuple[int, str]:
+    """Write an object to a file; its size and ETag. Raises what boto3 raises, and ObjectFailure.
+
+    What S3 has of the checksums that botocore knows is compared. A stream that breaks off is taken
+    up where it ended, as long as the object is the same and bytes come.
+    """
+    at = {"Bucket": bucket, "Key": key}
+    first = answer = client.get_object(**at)
+    size, etag, got, resumed = first["ContentLength"], first["ETag"], 0, False
+    with to.open("wb") as file:
+        while True:
+            try:
+                _copy(answer["Body"], file, halt)
+                break
+            except _BROKEN_OFF as error:
+                if file.tell() == got:
+                    raise ObjectFailure(f"GET s3://{bucket}/{key}: {error}") from error
+            finally:
+                answer["Body"].close()
+            got, resumed = file.tell(), True
+            answer = client.get_object(**at, IfMatch=etag, Range=f"bytes={got}-")
+            if not answer.get("ContentRange", "").startswith(f"bytes {got}-"):
+                raise ObjectFailure(f"GET s3://{bucket}/{key}: another range came than was asked")
+        written = file.tell()
+    if written != size:
+        raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} of {size} bytes came")
+    if resumed:
+        _require_checksum(to, first, halt, f"GET s3://{bucket}/{key}")
+    return size, etag.strip('"')
+
+
+def put(
+    client: Any,
+    file: BinaryIO,
+    *,
+    bucket: str,
+    key: str,
+    metadata: Mapping[str, str],
+    conditions: Mapping[str, str],
+    halt: Halt,
+) -> Sent:
+    """Store what is in the file in one call, where the conditions (IfMatch, IfNoneMatch) hold; S3
+    compares the SHA-256. Raises what boto3 raises.
+    """
+    sha256 = hashlib.sha256()
+    most = os.fstat(file.fileno()).st_size
+    size = digest(file, start=0, most=most, halt=halt, into=sha256.update)
+    client.put_object(
+        Bucket=bucket,
+        Key=key,
+        Body=Section(file, start=0, size=size, halt=halt),
+        ContentLength=size,
+        Metadata=dict(metadata),
+        ChecksumSHA256=b64encode(sha256.digest()).decode(),
+        **conditions,
+    )
+    return Sent(size, sha256.digest())
+
+
+def _copy(body: Any, file: BinaryIO, halt: Halt) -> None:
+    while block := body.read(BLOCK_BYTES):
+        halt.check()
+        file.write(block)
+
+
+class Crc32:
+    """zlib's, in hashlib's manner."""
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, block: memoryview) -> None:
+        """Take the next bytes."""
+        self._value = zlib.crc32(block, self._value)
+
+    def digest(self) -> bytes:
+        """Of all so far, as S3 has it."""
+        return self._value.to_bytes(4, "big")
+
+
+def _require_checksum(path: Path, answer: Mapping[str, Any], halt: Halt, what: str) -> None:
+    # Of a file that came in several answers, none of which botocore could check.
+    known: dict[str, Any] = {
+        "ChecksumCRC32": Crc32(),
+        "ChecksumSHA1": hashlib.sha1(usedforsecurity=False),
+        "ChecksumSHA256": hashlib.sha256(),
+    }
+    for name, made in known.items():
+        wanted = answer.get(name, "-")
+        if "-" in wanted:
+            continue  # S3 has none, or one of the checksums of its parts
+        with path.open("rb") as file:
+            digest(file, start=0, most=answer["ContentLength"], halt=halt, into=made.update)
+        if b64encode(made.digest()).decode() != wanted:
+            raise ObjectFailure(f"{what}: what came does not have the checksum {wanted}")
