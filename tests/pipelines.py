@@ -20,6 +20,7 @@ from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.offload import Offload
+from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.pipeline import Pipeline
 from aws_parallelizer.worker.publishing import Holds, Publishing
@@ -135,6 +136,7 @@ class Plant:
                 patience=patience,
                 memory_kills=MemoryKills(),
                 slots=Slots(self.at_once or slots),
+                orphans=Orphans(),
                 parameters=self.parameters,
                 path="/usr/local/bin:/usr/bin:/bin",
             ),

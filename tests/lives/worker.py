@@ -15,6 +15,7 @@ from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.leases import Leases
+from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.pipeline import Pipeline
 from aws_parallelizer.worker.program import Run
@@ -115,6 +116,7 @@ class Worker:
                 patience=patience,
                 memory_kills=MemoryKills(),
                 slots=Slots(SLOTS),
+                orphans=Orphans(),
                 parameters=parameters,
                 path="/bin",
             ),

@@ -39,6 +39,7 @@ class Bench:
             environment=ENVIRONMENT,
             transcript=self.written,
             limit=limit,
+            programs=set(),
         )
 
     def is_running(self, name: str) -> bool:

@@ -1,15 +1,16 @@
-"""Scratch folders: shown links cost nothing, and whatever a program left goes."""
+"""Scratch folders: each attempt finds its own blank, whatever was done to it before."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from aws_parallelizer.worker import removal
 from aws_parallelizer.worker.environment import Environment
-from aws_parallelizer.worker.scratch import Scratch
+from aws_parallelizer.worker.scratch import Folder, Scratch
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_program_that_removes_its_links_takes_nothing_from_the_next(scratch: S
     first = scratch.make("data/a", shown(scratch))
     (first.work / "model").unlink()
     (first.work / "model").write_text("other")
-    asyncio.run(scratch.remove(first))
+    asyncio.run(scratch.take_back(first))
     assert not first.root.exists()
     assert (scratch.make("data/b", shown(scratch)).work / "model").read_text() == "model"
 
@@ -54,36 +55,73 @@ def test_a_sweep_removes_the_links_to_an_environment_of_before(scratch: Scratch)
     assert [path.name for path in folder.work.iterdir()] == ["new"]
 
 
-def test_a_flat_directory_is_removed_and_what_its_links_point_to_stays(tmp_path: Path) -> None:
-    (tmp_path / "kept").write_text("kept")
-    flat = tmp_path / "flat"
-    flat.mkdir()
-    (flat / "file").touch()
-    (flat / "link").symlink_to(tmp_path)
-    assert removal.of_flat(flat)
-    assert not flat.exists()
-    assert (tmp_path / "kept").read_text() == "kept"
+def test_a_folder_that_its_attempt_left_quiet_serves_the_next_one_blank(scratch: Scratch) -> None:
+    first = scratch.make("data/a", shown(scratch))
+    first.input.write_text("input")
+    (first.work / "a.out").write_text("output")
+    (first.work / "link").symlink_to("/etc")
+    (first.tmp / "rest").write_text("rest")
+    asyncio.run(scratch.take_back(first))
+    second = scratch.make("data/b", shown(scratch))
+    assert second is first
+    assert second.input.name == "b"
+    assert {path.name for path in second.work.iterdir()} == {"run.sh", "model"}
+    assert not list(second.tmp.iterdir())
 
 
-def test_a_directory_with_a_directory_or_a_large_file_is_left_to_the_removal_in_full(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda folder: (folder.work / "deep").mkdir(),
+        lambda folder: (folder.work / "model").unlink(),
+        lambda folder: (folder.work / "model").rename(folder.work / "other"),
+        lambda folder: folder.work.chmod(0o777),
+        lambda folder: folder.tmp.rename(folder.root / "elsewhere"),
+        lambda folder: folder.root.rename(folder.root.with_name("away")),
+        lambda folder: os.mkfifo(folder.tmp / "pipe"),
+        lambda folder: os.truncate(folder.input, 64 * 1024 * 1024),
+        lambda folder: setattr(folder, "quiet", False),
+    ],
+    ids=[
+        "a directory",
+        "a link less",
+        "a link renamed",
+        "another mode",
+        "tmp moved",
+        "all moved",
+        "a pipe",
+        "a large file",
+        "a process",
+    ],
+)
+def test_a_folder_that_cannot_be_made_blank_at_once_serves_nobody_again(
+    scratch: Scratch, deed: Callable[[Folder], object]
 ) -> None:
-    deep, large = tmp_path / "deep", tmp_path / "large"
-    (deep / "inner").mkdir(parents=True)
-    large.mkdir()
-    with (large / "file").open("wb") as file:
-        file.truncate(64 * 1024 * 1024)
-    for folder in (deep, large):
-        assert not removal.of_flat(folder)
-        assert any(folder.iterdir())
-        removal.in_full(folder)
-        assert not folder.exists()
+    first = scratch.make("data/a", shown(scratch))
+    first.input.touch()
+    deed(first)
+    asyncio.run(scratch.take_back(first))
+    assert not first.root.exists()
+    assert scratch.make("data/b", shown(scratch)) is not first
 
 
-def test_a_link_in_the_place_of_a_directory_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_a_folders_directory_is_not_followed(
+    scratch: Scratch, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "file").touch()
-    (tmp_path / "bent").symlink_to(elsewhere)
-    assert not removal.of_flat(tmp_path / "bent")
+    folder = scratch.make("data/a", shown(scratch))
+    folder.tmp.rmdir()
+    folder.tmp.symlink_to(elsewhere)
+    asyncio.run(scratch.take_back(folder))
+    assert not folder.root.exists()
     assert (elsewhere / "file").exists()
+
+
+def test_blank_folders_go_with_their_worker(scratch: Scratch) -> None:
+    folder = scratch.make("data/a", shown(scratch))
+    asyncio.run(scratch.take_back(folder))
+    assert folder.root.exists()
+    scratch.close()
+    assert not list(folder.root.parent.iterdir())

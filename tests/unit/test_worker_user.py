@@ -127,7 +127,7 @@ def test_whatever_a_program_leaves_behind_is_removed(scratch: Scratch, tmp_path:
         for path in (deep, deep.parent, folder.work):
             os.chown(path, 65534, folder.group or 0)
             path.chmod(0)
-        await scratch.remove(folder)
+        await scratch.take_back(folder)
         return folder
 
     folder = asyncio.run(story())

@@ -22,6 +22,7 @@ from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended
 from aws_parallelizer.worker import logs, outputs, program, unprivileged, verdict
 from aws_parallelizer.worker.environment import Environment
+from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.publishing import Publishing
 from aws_parallelizer.worker.scratch import Folder, Scratch
@@ -46,6 +47,7 @@ class Tools(NamedTuple):
     memory_kills: MemoryKills
     slots: Slots
     parameters: Parameters
+    orphans: Orphans
     path: str
 
 
@@ -87,7 +89,7 @@ async def _in_folder(work: Work, tools: Tools) -> Ended:
             return Ended(outcome=Outcome.INPUT_MISSING, reason=f"the input is gone: {error}")
         return await _with_log(work, folder, tools)
     finally:
-        await tools.scratch.remove(folder)
+        await tools.scratch.take_back(folder)
 
 
 async def _download(work: Work, folder: Folder, tools: Tools) -> None:
@@ -130,6 +132,7 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
     async with tools.slots.one(work.at_once):
         work.enter(Phase.RUNNING)
         seconds, limit = _limit(work, tools.parameters)
+        folder.quiet = False
         try:
             ran = await program.run(
                 _command(folder, tools),
@@ -137,10 +140,12 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
                 environment=_variables(work, folder, tools),
                 transcript=written,
                 limit=seconds,
+                programs=tools.orphans.programs,
             )
         except OSError as error:
             return verdict.of_no_start(error)
         finally:
+            folder.quiet = await tools.orphans.end(folder.root, folder.group)
             work.enter(Phase.STORING)
     if folder.group is not None:
         why = unprivileged.not_started(ran.exit_code, written.last_output())

@@ -103,6 +103,7 @@ class Pipeline:
         finally:
             for helper in (keeping, waking, holding, halting):
                 helper.cancel()
+            await asyncio.to_thread(self._tools.scratch.close)
         if self._gone:
             raise QueueGone(why) from self._gone
         return why

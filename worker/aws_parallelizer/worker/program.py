@@ -7,6 +7,7 @@ pidfd, of the end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -39,31 +40,34 @@ async def run(
     environment: Mapping[str, str],
     transcript: Transcript,
     limit: float | None,
+    programs: set[int],
 ) -> Run:
     """Run a command to its end, at most `limit` seconds. Its group is gone afterwards, however this
-    is left.
+    is left. Its process id is one of `programs` meanwhile.
 
     Raises OSError if it cannot be started.
     """
     started = time.monotonic()
     process = _start(command, folder=folder, environment=environment)
-    pidfd = os.pidfd_open(process.pid)
-    pipes = _Pipes(process, transcript)
+    programs.add(process.pid)
     timed_out = False
-    try:
-        if not await _ended(pidfd, limit):
-            timed_out = True
-            await _ask_to_end(process, pidfd)
-    except asyncio.CancelledError:
-        await _ask_to_end(process, pidfd)
-        raise
-    finally:
-        os.close(pidfd)
+    with contextlib.ExitStack() as whatever_happens:
+        whatever_happens.callback(programs.discard, process.pid)
+        pipes = _Pipes(process, transcript)
+        whatever_happens.callback(pipes.close)
         # The leader is not reaped before its group is killed, so that the group's number cannot be
         # another's.
-        _signal(process, signal.SIGKILL)
-        process.wait()
-        pipes.close()
+        whatever_happens.callback(process.wait)
+        whatever_happens.callback(_signal, process, signal.SIGKILL)
+        pidfd = os.pidfd_open(process.pid)
+        whatever_happens.callback(os.close, pidfd)
+        try:
+            if not await _ended(pidfd, limit):
+                timed_out = True
+                await _ask_to_end(process, pidfd)
+        except asyncio.CancelledError:
+            await _ask_to_end(process, pidfd)
+            raise
     return Run(process.returncode, time.monotonic() - started, timed_out)
 
 

@@ -12,42 +12,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-_SMALL_BYTES = (
-    16 * 1024 * 1024
-)  # the kernel frees a larger file slowly enough to keep the loop waiting
 _ROUNDS = 10
-
-
-def of_flat(directory: Path) -> bool:
-    """Remove a directory that holds nothing but small files and links; whether it is gone. If not,
-    some of it may be.
-    """
-    try:
-        # By descriptor: the path of a directory can be bent as long as a program of it lives.
-        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        return False  # moved, or closed to us: the removal in full takes care of it
-    try:
-        with os.scandir(opened) as entries:
-            names = [entry.name if _is_small(entry) else "" for entry in entries]
-        if not all(names):
-            return False
-        for name in names:
-            os.unlink(name, dir_fd=opened)
-        directory.rmdir()
-    except OSError:
-        return False  # likewise
-    finally:
-        os.close(opened)
-    return True
-
-
-def _is_small(entry: os.DirEntry[str]) -> bool:
-    if entry.is_symlink():
-        return True
-    if entry.is_dir():
-        return False
-    return entry.stat(follow_symlinks=False).st_size <= _SMALL_BYTES
 
 
 def in_full(root: Path) -> None:

@@ -1,5 +1,5 @@
-"""The disk space of attempts: one folder each, made before it and removed after it, whatever it
-came to.
+"""The disk space of attempts: a folder each, blank before it and made blank or removed after it,
+whatever it came to.
 
 <root>/environment          unpacked once, read-only
 <root>/links                the links that show it, made once
@@ -8,6 +8,9 @@ came to.
 <root>/tasks/<n>/tmp        its TMPDIR
 
 Where programs run as another user, `work`, `tmp` and all in them are that user's.
+
+To make and remove directories is what file systems are slow at, so a folder serves one attempt
+after the other, as long as each is sure to have left no process, and nothing else than small files.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ import asyncio
 import itertools
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from aws_parallelizer.core import keys
-from aws_parallelizer.worker import environment, leftovers, removal
+from aws_parallelizer.worker import clearing, environment, leftovers, removal
+from aws_parallelizer.worker.clearing import Blank
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.unprivileged import Groups, User
 
@@ -29,16 +33,21 @@ _FOR_ONE_GROUP = 0o710
 _ROOM_BYTES = 1024 * 1024  # with less left than this, the disk counts as full
 
 
-class Folder(NamedTuple):
+@dataclass(eq=False)
+class Folder:
     """One attempt's folder. `argument` is the input's path from `work`, as the program gets it;
-    `group` may enter the folder, None = the worker's own user.
+    `group` may enter the folder, None = the worker's own user. `quiet`: no process is left that
+    could write to it.
     """
 
     root: Path
     work: Path
     tmp: Path
-    argument: str
     group: int | None
+    shown: Environment
+    argument: str = ""
+    quiet: bool = True
+    blanks: tuple[tuple[str, Blank], ...] = ()
 
     @property
     def input(self) -> Path:
@@ -55,6 +64,7 @@ class Scratch:
         self._links = root / "links"
         self._numbers = itertools.count(1)
         self._groups = Groups()
+        self._idle: list[Folder] = []
         self.user = user
         self.environment = root / "environment"
         self.archive = root / "environment.zip"
@@ -80,44 +90,56 @@ class Scratch:
             self.user.require_way_to(self._tasks)
 
     def make(self, key: str, shown: Environment) -> Folder:
-        """A fresh folder that shows the environment and has a place for the input `key`."""
+        """A blank folder that shows the environment and has a place for the input `key`."""
+        folder = self._idle.pop() if self._idle else self._new(shown)
+        try:
+            self._prepare(folder, key)
+        except BaseException:
+            self._discard(folder)
+            raise
+        return folder
+
+    def _new(self, shown: Environment) -> Folder:
         root = self._tasks / str(next(self._numbers))
         group = self._groups.take() if self.user else None
+        folder = Folder(root, root / "work", root / "tmp", group, shown)
         try:
-            return self._fill(root, group, key, shown)
+            self._fill(folder)
         except BaseException:
-            removal.in_full(root)
-            self._give_back(group)
+            self._discard(folder)
             raise
+        return folder
 
-    def _fill(self, root: Path, group: int | None, key: str, shown: Environment) -> Folder:
-        work, tmp = root / "work", root / "tmp"
-        for path in (root, work, tmp):
-            path.mkdir(mode=0o700)
-        for name in shown.names:
-            self._show(name, shown, work)
-        argument = keys.input_name(key)
-        inner = "input"
-        if argument in shown.names:
-            while inner in shown.names:
-                inner += "_"
-            (work / inner).mkdir()
-            self._give(work / inner, group)
-            argument = f"{inner}/{argument}"
-        for path in (work, tmp):
-            self._give(path, group)
-        if group is not None:
-            os.chown(root, -1, group)
-            root.chmod(_FOR_ONE_GROUP)
-        return Folder(root, work, tmp, argument, group)
+    def _fill(self, folder: Folder) -> None:
+        for path in (folder.root, folder.work, folder.tmp):
+            path.mkdir(mode=stat.S_IRWXU)
+        for name in folder.shown.names:
+            self._show(name, folder)
+        for path in (folder.work, folder.tmp):
+            self._give(path, folder.group)
+        if folder.group is not None:
+            os.chown(folder.root, -1, folder.group)
+            folder.root.chmod(_FOR_ONE_GROUP)
+        directories = [str(path) for path in (folder.root, folder.work, folder.tmp)]
+        folder.blanks = tuple((path, clearing.look(path)) for path in directories)
 
-    def _show(self, name: str, shown: Environment, work: Path) -> None:
-        # A second name for a link that is there already: to make and remove links by the thousand
-        # is what file systems are slow at.
+    def _show(self, name: str, folder: Folder) -> None:
+        # A second name for a link that is there already costs a tenth of a new one.
         link = self._links / name
         if not os.path.lexists(link):
-            link.symlink_to(shown.folder / name)
-        os.link(link, work / name, follow_symlinks=False)
+            link.symlink_to(folder.shown.folder / name)
+        os.link(link, folder.work / name, follow_symlinks=False)
+
+    def _prepare(self, folder: Folder, key: str) -> None:
+        folder.quiet, folder.argument = True, keys.input_name(key)
+        names = folder.shown.names
+        if folder.argument in names:
+            inner = "input"
+            while inner in names:
+                inner += "_"
+            (folder.work / inner).mkdir()
+            self._give(folder.work / inner, folder.group)
+            folder.argument = f"{inner}/{folder.argument}"
 
     def hand_over(self, folder: Folder) -> None:
         """The input is there, and the program's from now on."""
@@ -134,15 +156,21 @@ class Scratch:
             space.f_files > 0 and space.f_favail == 0
         )
 
-    async def remove(self, folder: Folder) -> None:
-        """Remove a folder; what would take long is removed off the loop."""
-        try:
-            quick = removal.of_flat(folder.work) and removal.of_flat(folder.tmp)
-            if not (quick and removal.of_flat(folder.root)):
-                await asyncio.to_thread(removal.in_full, folder.root)
-        finally:
-            self._give_back(folder.group)
+    async def take_back(self, folder: Folder) -> None:
+        """The attempt is over: its folder is blank again for the next, or gone."""
+        if folder.quiet and all(clearing.restore(*each) for each in folder.blanks):
+            self._idle.append(folder)
+        else:
+            await asyncio.to_thread(self._discard, folder)
 
-    def _give_back(self, group: int | None) -> None:
-        if group is not None:
-            self._groups.give_back(group)
+    def close(self) -> None:
+        """Remove the blank folders: there will be no more attempts."""
+        while self._idle:
+            self._discard(self._idle.pop())
+
+    def _discard(self, folder: Folder) -> None:
+        try:
+            removal.in_full(folder.root)
+        finally:
+            if folder.group is not None:
+                self._groups.give_back(folder.group)

@@ -31,6 +31,7 @@ from aws_parallelizer.worker.heartbeat import Heartbeat
 from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.metrics import Metrics, Whose
 from aws_parallelizer.worker.offload import Offload
+from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.patience import Patience
 from aws_parallelizer.worker.pipeline import Pipeline
 from aws_parallelizer.worker.publishing import Holds, Publishing
@@ -166,7 +167,8 @@ def _pipeline(
     path: str,
     machine: Machine,
 ) -> Pipeline:
-    parameters, patience = data.parameters, Patience()
+    parameters, patience, orphans = data.parameters, Patience(), Orphans()
+    orphans.adopt()
     queue = Queue(clients.client("sqs", region=parameters.region), url=str(parameters.queue_url))
     ledger = Ledger(table) if table else None
     leases = Leases(queue, offload=offload, seconds=parameters.visibility_timeout)
@@ -185,6 +187,7 @@ def _pipeline(
         patience=patience,
         memory_kills=MemoryKills(),
         slots=Slots(slots),
+        orphans=orphans,
         parameters=parameters,
         path=path,
     )
