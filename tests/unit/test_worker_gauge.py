@@ -18,7 +18,9 @@ ROW = Task(
 
 
 def work(phase: Phase, at_once: int = 100) -> Work:
-    return Work(task=ROW, handle="h", taken=0.0, at_once=at_once, notify=lambda: None, phase=phase)
+    return Work(
+        task=ROW, handle="h", taken=0.0, at_once=at_once, notify=lambda _work: None, phase=phase
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,8 +44,8 @@ def test_only_what_can_start_soon_is_asked_for(
     gauge = Gauge(2)
     if seconds:
         gauge.ran(seconds)
-    gauge.works = {work(Phase.WAITING) for _ in range(waiting)}
-    gauge.works |= {work(Phase.STORING) for _ in range(storing)}
+    for phase in (*[Phase.WAITING] * waiting, *[Phase.STORING] * storing):
+        gauge.add(work(phase))
     gauge.claiming = claiming
     assert gauge.room() == room
 
@@ -51,9 +53,12 @@ def test_only_what_can_start_soon_is_asked_for(
 def test_beside_a_task_that_needs_empty_slots_only_the_others_are_filled() -> None:
     gauge = Gauge(8)
     gauge.ran(0.01)
-    gauge.works = {work(Phase.RUNNING, at_once=4)}
+    running, preparing = work(Phase.RUNNING, at_once=4), work(Phase.PREPARING, at_once=1)
+    gauge.add(running)
     assert gauge.room() == 3
-    gauge.works |= {work(Phase.PREPARING, at_once=1)}
+    gauge.add(preparing)
     assert gauge.room() == 0
-    gauge.works = {work(Phase.STORING, at_once=1)}
+    gauge.remove(running)
+    preparing.phase = Phase.STORING
+    gauge.note(preparing)
     assert gauge.room() > 0

@@ -16,6 +16,8 @@ import botocore.config
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aws_parallelizer.aws.quick import QuickClient
+
 # A call that AWS refused or that never arrived, for callers that may not import the SDK.
 CALL_FAILED = (ClientError, BotoCoreError)
 
@@ -53,6 +55,12 @@ def client(service: str, *, region: str | None = None, attempts: int = 5) -> Any
         **_TIMEOUTS,
     )
     return session().client(service, region_name=region, config=config)
+
+
+def quick(client: Any, *methods: str) -> Any:
+    """The client with a short way for its most frequent calls."""
+    credentials = session().get_credentials()
+    return QuickClient(client, methods, credentials=credentials) if credentials else client
 
 
 def speaks_to_aws(client: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 T = TypeVar("T")
 
 INDEX = "byState"
+FREQUENT = ("batch_get_item", "batch_execute_statement")
 _READ_BATCH = 100  # DynamoDB's limit of a BatchGetItem
 _WRITE_BATCH = 25  # and of a BatchExecuteStatement
 _TRIES = 8  # of what a batch left undone, 0.05 s doubling: about 13 s in all

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 _GONE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
+FREQUENT = ("receive_message", "delete_message_batch", "change_message_visibility_batch")
 BATCH = 10  # SQS takes ten entries a call
 MAX_VISIBILITY_SECONDS = 43200  # counted from the receive, not from the last renewal
 

@@ -63,9 +63,7 @@ class Orphans:
         return False
 
     def _unreaped(self) -> Iterator[int]:
-        with open(self._children, "rb") as file:  # noqa: PTH123 - for every attempt, so cheaply
-            children = file.read()
-        for pid in map(int, children.split()):
+        for pid in map(int, _contents(self._children).split()):
             if pid not in self.programs and os.waitpid(pid, os.WNOHANG) == (0, 0):
                 yield pid
 
@@ -77,6 +75,18 @@ class Orphans:
             # Ours, and not reaped yet: the number cannot be another's.
             os.kill(pid, signal.SIGKILL)
         return whose
+
+
+def _contents(file: str) -> bytes:
+    # At the end of every attempt, so by the shortest way.
+    opened = os.open(file, os.O_RDONLY)
+    try:
+        found = b""
+        while chunk := os.read(opened, 64 * 1024):
+            found += chunk
+    finally:
+        os.close(opened)
+    return found
 
 
 def _by_group(pid: int, group: int) -> _Whose:

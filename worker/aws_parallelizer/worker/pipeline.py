@@ -203,10 +203,14 @@ class Pipeline:
             handle=handle,
             taken=taken,
             at_once=at_once(row, slots=self._slots, max_attempts=limit),
-            notify=self._changed.set,
+            notify=self._note,
         )
-        self._gauge.works.add(work)
+        self._gauge.add(work)
         self._carrying[work] = self._spawn(self._carry(work))
+
+    def _note(self, work: Work) -> None:
+        self._gauge.note(work)
+        self._changed.set()
 
     async def _carry(self, work: Work) -> None:
         try:
@@ -222,7 +226,7 @@ class Pipeline:
             # What was put back for later is work that is still to come.
             self._stay_busy(task.retry_delay(row) if row.state == State.QUEUED else timedelta())
         finally:
-            self._gauge.works.discard(work)
+            self._gauge.remove(work)
             self._carrying.pop(work, None)
             self._stay_busy(timedelta())
             self._changed.set()

@@ -12,12 +12,14 @@ from collections.abc import Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from aws_parallelizer.aws import clients
+from aws_parallelizer.aws.dynamodb import FREQUENT as FREQUENT_OF_TABLES
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.imds import Imds
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.object_errors import ObjectMissing
 from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.aws.registry import Registry
+from aws_parallelizer.aws.sqs import FREQUENT as FREQUENT_OF_QUEUES
 from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.aws.stores import stores
 from aws_parallelizer.core.errors import EnvironmentRefused
@@ -169,7 +171,8 @@ def _pipeline(
 ) -> Pipeline:
     parameters, patience, orphans = data.parameters, Patience(), Orphans()
     orphans.adopt()
-    queue = Queue(clients.client("sqs", region=parameters.region), url=str(parameters.queue_url))
+    sqs = clients.quick(clients.client("sqs", region=parameters.region), *FREQUENT_OF_QUEUES)
+    queue = Queue(sqs, url=str(parameters.queue_url))
     ledger = Ledger(table) if table else None
     leases = Leases(queue, offload=offload, seconds=parameters.visibility_timeout)
     bearer = Bearer(data.job, str(parameters.input_bucket), machine.instance, shown.version)
@@ -209,7 +212,7 @@ def _table(data: UserData) -> Table | None:
     if not data.ledger_table:
         return None
     client = clients.client("dynamodb", region=data.parameters.region)
-    return Table(client, name=data.ledger_table)
+    return Table(clients.quick(client, *FREQUENT_OF_TABLES), name=data.ledger_table)
 
 
 async def _environment(parameters: Parameters, objects: Objects, scratch: Scratch) -> Environment:

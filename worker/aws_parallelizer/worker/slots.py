@@ -8,6 +8,7 @@ need no such room: meanwhile the gauge asks for nothing new, so that its turn co
 from __future__ import annotations
 
 import asyncio
+import bisect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,7 +49,8 @@ class Slots:
 
     async def _wait(self, room: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((room, turn))
+        # Whoever leaves most slots in use goes first, and among those who came first.
+        bisect.insort(self._waiting, (room, turn), key=lambda waiter: -waiter[0])
         self._admit()
         try:
             await turn
@@ -64,8 +66,6 @@ class Slots:
         self._admit()
 
     def _admit(self) -> None:
-        # Whoever leaves most slots in use goes first, and among those who came first.
-        self._waiting.sort(key=lambda waiter: -waiter[0])
         while self._waiting and self._fits(self._waiting[0][0]):
             room, turn = self._waiting.pop(0)
             self._running.append(room)

@@ -29,14 +29,14 @@ BEFORE_THE_END_OF_RUNNING = (*NOT_BEGUN, Phase.RUNNING)
 @dataclass(eq=False, kw_only=True)
 class Work:
     """`task` is its row as the ledger has it, `taken` the monotonic time of its receive, `at_once`
-    how many programs may run while its does; `notify` hears of each phase.
+    how many programs may run while its does; `notify` hears of it after each change of phase.
     """
 
     task: Task
     handle: str
     taken: float
     at_once: int
-    notify: Callable[[], None]
+    notify: Callable[[Work], None]
     phase: Phase = field(default=Phase.PREPARING)
     fetched: Fetched | None = None
     since: float = field(default_factory=time.monotonic)  # in this phase
@@ -44,7 +44,7 @@ class Work:
     def enter(self, phase: Phase) -> None:
         """Go on to the next phase."""
         self.phase, self.since = phase, time.monotonic()
-        self.notify()
+        self.notify(self)
 
     @property
     def attempt(self) -> int:
