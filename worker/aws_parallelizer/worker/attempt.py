@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -103,7 +104,8 @@ async def _download(work: Work, folder: Folder, tools: Tools) -> None:
 
 async def _with_log(work: Work, folder: Folder, tools: Tools) -> Ended:
     kept = None if tools.parameters.keep_logs == "never" else Log(folder.root)
-    written = Transcript(lambda line: outputs.named(line, folder.work) is not None, log=kept)
+    work_folder = os.fsencode(folder.work)
+    written = Transcript(lambda line: outputs.is_named(line, work_folder), log=kept)
     try:
         ended = await _run_and_store(work, folder, tools, written)
         ended = msgspec.structs.replace(ended, last_output=written.last_output())

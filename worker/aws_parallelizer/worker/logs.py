@@ -101,5 +101,7 @@ def start(kind: str = "", *, always: Mapping[str, str] | None = None) -> None:
     kind = kind or (TEXT if sys.stderr.isatty() else JSON)
     handler = logging.StreamHandler()
     handler.setFormatter(TextLines(always) if kind == TEXT else JsonLines(always))
+    # What no line has need not be found out for each: https://docs.python.org/3/howto/logging.html
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("botocore").setLevel(logging.WARNING)

@@ -26,27 +26,41 @@ class OutputFile(NamedTuple):
     name: str
 
 
-def named(line: bytes, work: Path) -> bytes | None:
-    """The path that a line names, if something is there. A trailing CR is part of it only if the
-    file has it too.
+def is_named(line: bytes, work: bytes) -> bool:
+    """Whether there is something that the line names."""
+    return bool(_named(line, work)[0])
+
+
+def _named(line: bytes, work: bytes) -> tuple[bytes, int]:
+    """The path that a line names, empty = nothing is there, and its mode. A trailing CR is part of
+    it only if the file has it too.
     """
     for candidate in (line, line.removesuffix(b"\r")):
         if candidate and b"\0" not in candidate:
-            path = os.path.join(os.fsencode(work), candidate)  # noqa: PTH118 - bytes
+            path = os.path.join(work, candidate)  # noqa: PTH118 - bytes
             try:
-                os.lstat(path)
+                return path, os.lstat(path).st_mode
             except OSError:
                 continue  # there is nothing that a program could mean
-            return path
-    return None
+    return b"", 0
 
 
 def find(lines: Iterable[bytes], *, work: Path, shown: Environment) -> list[OutputFile]:
     """The outputs, each once, in their order; raises BadOutput. `work` has no links in it."""
     found: dict[str, OutputFile] = {}
+    root = os.fsencode(work)
     for line in lines:
-        path = named(line, work)
-        for file in () if path is None else _meant(path, line, work=work, shown=shown):
+        path, mode = _named(line, root)
+        if not path:
+            continue
+        if stat.S_ISREG(mode) and path.rpartition(b"/")[0] == root:
+            # What most lines name: it lies in the scratch directory itself, so there is nothing to
+            # resolve.
+            name = os.fsdecode(path)
+            files: Iterable[OutputFile] = (OutputFile(work / name, _utf8(name.rpartition("/")[2])),)
+        else:
+            files = _meant(path, line, work=work, shown=shown)
+        for file in files:
             found.setdefault(file.name, file)
             if len(found) > MAX_FILES:
                 raise BadOutput(f"more than {MAX_FILES:,} output files")
@@ -54,23 +68,12 @@ def find(lines: Iterable[bytes], *, work: Path, shown: Environment) -> list[Outp
 
 
 def _meant(path: bytes, line: bytes, *, work: Path, shown: Environment) -> Iterable[OutputFile]:
-    if plain := _plain(path, work):
-        return (plain,)
     place = _place(path)
     if place == work or _is_shown(place, root=work, shown=shown):
         return ()
     if not place.is_relative_to(work):
         raise BadOutput(f"the output {_text(line)} lies outside the scratch directory")
     return _files(place, root=work, above=())
-
-
-def _plain(path: bytes, work: Path) -> OutputFile | None:
-    # What most lines name, at a tenth of the cost: a regular file that lies in the scratch
-    # directory itself, so there is nothing to resolve.
-    head, name = os.path.split(path)
-    if head != os.fsencode(work) or not name or not stat.S_ISREG(os.lstat(path).st_mode):
-        return None
-    return OutputFile(Path(os.fsdecode(path)), _utf8(os.fsdecode(name)))
 
 
 def _place(path: bytes) -> Path:

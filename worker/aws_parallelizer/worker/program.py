@@ -19,6 +19,7 @@ from aws_parallelizer.worker.transcript import Transcript
 
 GRACE_SECONDS = 5.0  # between TERM and KILL
 _CHUNK_BYTES = 64 * 1024
+_MOMENT_SECONDS = 0.02  # for which a program that fills a pipe may have to wait
 _UMASK = 0o077
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _LEFT_BYTES = 4 * 1024 * 1024  # read after the end; a daemon that writes on is not waited for
@@ -75,16 +76,15 @@ async def _until_end(pid: int, limit: float | None) -> bool:
 
 async def _ended(pidfd: int, limit: float | None) -> bool:
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(pidfd, _set, future)
+    future: asyncio.Future[bool] = loop.create_future()
+    loop.add_reader(pidfd, _set, future, True)
+    timer = None if limit is None else loop.call_later(limit, _set, future, False)
     try:
-        async with asyncio.timeout(limit):
-            await future
-    except TimeoutError:
-        return False
+        return await future
     finally:
+        if timer:
+            timer.cancel()
         loop.remove_reader(pidfd)
-    return True
 
 
 async def _ask_to_end(pid: int, pidfd: int) -> None:
@@ -100,9 +100,9 @@ def _end_group(pid: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _set(future: asyncio.Future[None]) -> None:
+def _set(future: asyncio.Future[bool], ended: bool) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(ended)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -113,18 +113,24 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 class _Pipes:
-    """Standard output and error of a program, read whenever there is something."""
+    """Standard output and error of a program: read at its end, and before it whenever there is
+    something once the program has run for a moment. Most are over by then.
+    """
 
     def __init__(self, transcript: Transcript) -> None:
         self._loop = asyncio.get_running_loop()
         self._transcript = transcript
         self._takers: dict[int, Callable[[bytes], None]] = {}
+        self._watched = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> _Pipes:
         return self
 
     def __exit__(self, *_error: object) -> None:
         """Take what is left in the pipes, and close them."""
+        if self._timer:
+            self._timer.cancel()
         for number in list(self._takers):
             for _ in range(_LEFT_BYTES // _CHUNK_BYTES):
                 if not self._read(number):
@@ -144,9 +150,13 @@ class _Pipes:
         finally:
             for end in ends:
                 os.close(end)
+        self._timer = self._loop.call_later(_MOMENT_SECONDS, self._watch)
+        return pid
+
+    def _watch(self) -> None:
+        self._watched = True
         for number in self._takers:
             self._loop.add_reader(number, self._read, number)
-        return pid
 
     def _read(self, number: int) -> bool:
         take = self._takers.get(number)
@@ -164,7 +174,8 @@ class _Pipes:
 
     def _close(self, number: int) -> None:
         if self._takers.pop(number, None):
-            self._loop.remove_reader(number)
+            if self._watched:
+                self._loop.remove_reader(number)
             os.close(number)
 
 

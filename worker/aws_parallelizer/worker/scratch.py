@@ -35,9 +35,9 @@ _ROOM_BYTES = 1024 * 1024  # with less left than this, the disk counts as full
 
 @dataclass(eq=False)
 class Folder:
-    """One attempt's folder. `argument` is the input's path from `work`, as the program gets it;
+    """One attempt's folder. The `input` goes to `argument` below `work`, as the program gets it;
     `group` may enter the folder, None = the worker's own user. `quiet`: no process is left that
-    could write to it.
+    could write to it. `blanks` is what each directory was when all were blank.
     """
 
     root: Path
@@ -46,13 +46,9 @@ class Folder:
     group: int | None
     shown: Environment
     argument: str = ""
+    input: Path = Path()
     quiet: bool = True
     blanks: tuple[tuple[str, Blank], ...] = ()
-
-    @property
-    def input(self) -> Path:
-        """Where the input goes."""
-        return self.work / self.argument
 
 
 class Scratch:
@@ -120,8 +116,11 @@ class Scratch:
         if folder.group is not None:
             os.chown(folder.root, -1, folder.group)
             folder.root.chmod(_FOR_ONE_GROUP)
-        directories = [str(path) for path in (folder.root, folder.work, folder.tmp)]
-        folder.blanks = tuple((path, clearing.look(path)) for path in directories)
+        # Where programs are another user's, none can change the root of its folder.
+        open_to_it = (
+            (folder.work, folder.tmp) if self.user else (folder.root, folder.work, folder.tmp)
+        )
+        folder.blanks = tuple((str(path), clearing.look(str(path))) for path in open_to_it)
 
     def _show(self, name: str, folder: Folder) -> None:
         # A second name for a link that is there already costs a tenth of a new one.
@@ -140,6 +139,7 @@ class Scratch:
             (folder.work / inner).mkdir()
             self._give(folder.work / inner, folder.group)
             folder.argument = f"{inner}/{folder.argument}"
+        folder.input = folder.work / folder.argument
 
     def hand_over(self, folder: Folder) -> None:
         """The input is there, and the program's from now on."""
