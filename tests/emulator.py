@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.credentials import Credentials
 
 from waiting import until
 
@@ -79,6 +80,11 @@ def client(service: str, endpoint: str) -> Any:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
+
+
+def credentials() -> Credentials:
+    """What `client` signs with."""
+    return Credentials("test", "test")
 
 
 def make_table(dynamodb: Any, name: str) -> None:

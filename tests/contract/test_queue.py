@@ -1,4 +1,4 @@
-"""What `Queue` promises, on the fake, on moto and on ministack's SQS."""
+"""What `Queue` promises, on the fake, on moto and on ministack, by boto3 and the short way."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import pytest
 from moto import mock_aws
 
 import emulator
-from aws_parallelizer.aws.sqs import Counts, Queue
+from aws_parallelizer.aws.quick import QuickClient
+from aws_parallelizer.aws.sqs import FREQUENT, Counts, Queue
 from fakes.queue import FakeQueue
 from waiting import until
 
 
-@pytest.fixture(params=["fake", "moto", "ministack"])
+@pytest.fixture(params=["fake", "moto", "ministack", "ministack, the short way"])
 def queue(request: pytest.FixtureRequest) -> Iterator[Any]:
     name = f"queue-{uuid.uuid4()}"
     if request.param == "fake":
         yield FakeQueue()
-    elif request.param == "ministack":
+    elif request.param.startswith("ministack"):
         sqs = emulator.client("sqs", request.getfixturevalue("endpoint"))
+        if "short" in request.param:
+            sqs = QuickClient(sqs, FREQUENT, credentials=emulator.credentials())
         yield Queue(sqs, url=sqs.create_queue(QueueName=name)["QueueUrl"])
     else:
         with mock_aws():

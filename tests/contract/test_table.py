@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 
 import emulator
-from aws_parallelizer.aws.dynamodb import Document, Key, Table
+from aws_parallelizer.aws.dynamodb import FREQUENT, Document, Key, Table
+from aws_parallelizer.aws.quick import QuickClient
 from fakes.table import FakeTable
 
 KEYS = ["a b+c%20é.txt", "it's; rm -rf $(x).txt", "日本/語.bin", 'new\nline"q', "x" * 1000]
 
 
-@pytest.fixture(params=["fake", "ministack"])
+@pytest.fixture(params=["fake", "ministack", "ministack, the short way"])
 def table(request: pytest.FixtureRequest) -> Any:
     if request.param == "fake":
         return FakeTable()
     dynamodb = emulator.client("dynamodb", request.getfixturevalue("endpoint"))
     name = f"table-{uuid.uuid4()}"
     emulator.make_table(dynamodb, name)
+    if "short" in request.param:
+        dynamodb = QuickClient(dynamodb, FREQUENT, credentials=emulator.credentials())
     return Table(dynamodb, name=name)
 
 
