@@ -41,9 +41,14 @@ class Names:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of standard output."""
         *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            self._end_line(self._rest + line)
-        self._keep_rest(rest if lines else self._rest + rest)
+        if not lines:
+            self._keep_rest(self._rest + rest)
+            return
+        self._end_line(self._rest + lines[0])
+        # A flood of lines is one of empty or equal ones more often than not.
+        for line in dict.fromkeys(lines[1:]):
+            self._end_line(line)
+        self._keep_rest(rest)
 
     def close(self) -> list[bytes]:
         """All lines, the last one also without a line end; raises BadOutput above MAX_NAMES."""
