@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test bench check package deploy plan destroy ami clean
+.PHONY: help venv demo local reclaim test bench check package deploy plan destroy ami ami-prune clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ destroy: venv ## Leave nothing of STACK=parallelizer (REGION=, FORCE=1 drops wor
 
 ami: venv ## Make the machine image (REGION=, RELEASE=13, ARCH=amd64, REGIONS=, VARS=, FILE=, MANIFEST=)
 	@$(RUN) -m image $(if $(MANIFEST),publish "$(MANIFEST)",ami --region "$(REGION)" --release "$(or $(RELEASE),13)" --arch "$(or $(ARCH),amd64)" --copies "$(REGIONS)" --file "$(FILE)") --parameter "$(PARAMETER)" $(VARS)
+
+ami-prune: venv ## Say which old images and snapshots nothing needs (REGION=, KEEP=2); YES=1 removes them
+	@$(RUN) -m image prune --region "$(REGION)" --keep "$(or $(KEEP),2)" $(if $(YES),--yes)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(BENCH) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

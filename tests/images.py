@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import textwrap
 from collections.abc import Iterator
@@ -33,16 +34,20 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # hundreds, at each start
     clients.session.cache_clear()
     with mock_aws():
         yield
-    clients.session.cache_clear()
+    for cached in (clients.session, ec2, ssm):
+        cached.cache_clear()
 
 
+@functools.cache
 def ec2(region: str = REGION) -> Any:
     return boto3.client("ec2", region_name=region)
 
 
+@functools.cache
 def ssm(region: str = REGION) -> Any:
     return boto3.client("ssm", region_name=region)
 

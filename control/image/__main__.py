@@ -1,5 +1,6 @@
-"""`python -m image ami|publish|wheelhouse|legacy|audit`: what the make targets `ami...` run, and
-their parts."""
+"""`python -m image ...`: what the make targets `ami`, `ami-verify` and `ami-prune` run, and what
+tests need of them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +11,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.sentences import sentence
 from aws_parallelizer.core.errors import ParallelizerError
-from image import legacy, making, manifest, regions, wheelhouse
+from image import legacy, making, manifest, prune, regions, wheelhouse
 from image.audit import __main__ as audit
 from image.making import Order
 from image.saying import Interrupted
 from image.targets import DEFAULT_ARCHITECTURE, DEFAULT_RELEASE, Target
 
 _INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
+
+_KEPT = 2  # images of each release and architecture: the last, and the one before it
 
 say = partial(print, flush=True)
 
@@ -49,6 +53,10 @@ def _run(options: argparse.Namespace) -> int:
         case "publish":
             made = manifest.read(options.manifest)
             making.publish(made, parameter=options.parameter, say=say)
+        case "prune":
+            place = regions.region(options.region)
+            regions.account(clients.client("sts"))
+            prune.prune(place, keep=options.keep, remove=options.yes, say=say)
         case "wheelhouse":
             for wheel in wheelhouse.build(options.release, options.arch, options.out):
                 say(wheel.file)
@@ -72,6 +80,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one = actions.add_parser("publish", help="publish the ids of an image that was made before")
     one.add_argument("manifest", type=Path, help="what Packer wrote of it")
     _parameter(one)
+    one = actions.add_parser("prune", help="remove old images that nothing needs")
+    _region(one)
+    one.add_argument("--keep", type=_number, default=_KEPT, help="the newest of each kind")
+    one.add_argument("--yes", action="store_true", help="do it, and do not only say it")
     one = actions.add_parser("wheelhouse", help="fetch the wheels that the builder installs")
     _target(one)
     one.add_argument("--out", type=Path, default=Path("build/wheelhouse"))
@@ -104,6 +116,12 @@ def _parameter(parser: argparse.ArgumentParser) -> None:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
+    return int(text)
 
 
 def _file(text: str) -> Path | None:

@@ -33,11 +33,14 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """`remove` images with their snapshots; `orphans` snapshots alone; `keep` with the reason."""
+    """`remove` images, with those of their snapshots that are `ours`; `orphans` snapshots alone;
+    `keep` with the reason.
+    """
 
     remove: tuple[OwnImage, ...]
     orphans: tuple[OwnSnapshot, ...]
     keep: tuple[tuple[OwnImage, str], ...]
+    ours: frozenset[str]
 
 
 def plan(seen: Seen, *, keep: int, now: datetime) -> Plan:
@@ -53,6 +56,7 @@ def plan(seen: Seen, *, keep: int, now: datetime) -> Plan:
             if snapshot.id not in seen.used_snapshots and now - snapshot.started > _NEW
         ),
         keep=tuple((image, reasons[image.id]) for image in ordered if reasons[image.id]),
+        ours=frozenset(snapshot.id for snapshot in seen.snapshots),
     )
 
 

@@ -37,13 +37,10 @@ def _instances(client: Any, images: list[str]) -> Iterator[tuple[str, str]]:
                 yield entry["ImageId"], f"instance {entry['InstanceId']}"
 
 
-def _requests(client: Any, images: list[str]) -> Iterator[tuple[str, str]]:
+def _requests(client: Any, _: list[str]) -> Iterator[tuple[str, str]]:
     """A persistent request starts its instance again, from the same image."""
     pages = client.get_paginator("describe_spot_instance_requests").paginate(
-        Filters=[
-            {"Name": "launch.image-id", "Values": images},
-            {"Name": "state", "Values": list(_LIVE_REQUEST)},
-        ]
+        Filters=[{"Name": "state", "Values": list(_LIVE_REQUEST)}]
     )
     for page in pages:
         for entry in page["SpotInstanceRequests"]:
