@@ -28,6 +28,7 @@ from obstore.store import S3Store
 from aws_parallelizer.aws import multipart, streaming
 from aws_parallelizer.aws.aside import aside
 from aws_parallelizer.aws.budget import Budget
+from aws_parallelizer.aws.etags import Etags
 from aws_parallelizer.aws.object_errors import (
     ObjectFailure,
     ObjectMissing,
@@ -92,16 +93,25 @@ class Objects:
         self._client = client
         self._store = functools.cache(store)
         self._memory = Budget(_IN_MEMORY_BYTES)
+        self._etags = Etags()
         self._down, self._up = asyncio.Semaphore(_DOWN_AT_ONCE), asyncio.Semaphore(_UP_AT_ONCE)
 
     async def download(self, bucket: str, key: str, *, to: Path, size: int = 0) -> Fetched:
         """Write the object's bytes to a file; raises ObjectMissing. Of one that has `size` bytes,
         as is thought, a large one costs a call less.
         """
+        doubtful: bytes | None = None
         if size <= WHOLE_BYTES and _is_nameable(key):
             small = await self._download_small(bucket, key, to)
-            if small:
+            if isinstance(small, Fetched):
                 return small
+            doubtful = small
+        fetched = await self._download_stream(bucket, key, to)
+        if doubtful is not None:
+            self._etags.judge(bucket, fetched.etag, first=doubtful, second=to)
+        return fetched
+
+    async def _download_stream(self, bucket: str, key: str, to: Path) -> Fetched:
         call = functools.partial(
             by_boto3, streaming.get, self._client, bucket=bucket, key=key, to=to
         )
@@ -111,25 +121,38 @@ class Objects:
             except ObjectTaken as error:
                 raise ObjectFailure(f"s3://{bucket}/{key} changed while it was read") from error
 
-    async def _download_small(self, bucket: str, key: str, to: Path) -> Fetched | None:
-        """None for a large one, of which nothing is read."""
+    async def _download_small(self, bucket: str, key: str, to: Path) -> Fetched | bytes | None:
+        """None for a large one, of which nothing is read; bytes that came and may not be its own,
+        for obstore compares no checksum.
+        """
         try:
             answer = await obstore.get_async(self._store(bucket), key)
             size, etag = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
             if size > WHOLE_BYTES:
                 return None
+            if not etag:
+                raise ObjectFailure(f"GET s3://{bucket}/{key}: an answer without an ETag")
+            fetched = Fetched(size, etag)
             if size <= _UNCOUNTED_BYTES:
-                written = _write(to, await answer.bytes_async())
-            else:
-                async with self._memory.take(size):
-                    written = _write(to, await answer.bytes_async())
+                return self._keep(await answer.bytes_async(), fetched, bucket, key, to)
+            async with self._memory.take(size):
+                return self._keep(await answer.bytes_async(), fetched, bucket, key, to)
         except (BaseError, FileNotFoundError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the local file's, not obstore's
             raise of_obstore(error, f"GET s3://{bucket}/{key}") from error
-        if written != size:
-            raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} of {size} bytes came")
-        return Fetched(size, etag)
+
+    def _keep(
+        self, body: obstore.Bytes, fetched: Fetched, bucket: str, key: str, to: Path
+    ) -> Fetched | bytes:
+        if len(body) != fetched.size:
+            raise ObjectFailure(
+                f"GET s3://{bucket}/{key}: {len(body)} of {fetched.size} bytes came"
+            )
+        if self._etags.contradict(bucket, fetched.etag, body):
+            return bytes(body)
+        _write(to, body)
+        return fetched
 
     async def upload(
         self,
@@ -293,13 +316,13 @@ def _is_nameable(key: str) -> bool:
 
 
 # To write or look at a small file takes less time than to hand it to a thread.
-def _write(path: Path, body: obstore.Bytes) -> int:
+def _write(path: Path, body: obstore.Bytes) -> None:
     if len(body) <= _PIECE_BYTES:
-        return path.write_bytes(memoryview(body))
+        path.write_bytes(memoryview(body))
+        return
     with path.open("wb") as file, memoryview(body) as view:
-        return sum(
-            file.write(view[at : at + _PIECE_BYTES]) for at in range(0, len(view), _PIECE_BYTES)
-        )
+        for at in range(0, len(view), _PIECE_BYTES):
+            file.write(view[at : at + _PIECE_BYTES])
 
 
 def _size(file: BinaryIO) -> int:
