@@ -117,3 +117,21 @@ print(repr(Path(f"/proc/self/task/{os.getpid()}/children").read_text()))
         group=0,
     )
     assert told.split("\n") == ["True", "''"]
+
+
+@groups
+def test_a_daemon_whose_name_is_no_text_ends_like_any_other(tmp_path: Path, group: int) -> None:
+    told = tell(
+        tmp_path,
+        r"""
+import shutil
+shutil.copy("/bin/sleep", os.fsencode(folder) + b"/caf\xe9\nGid:\t0")
+daemon = "echo $$ > daemon; exec ./caf* 1000"
+await run(f"(setsid sh -c '{daemon}' &) ; sleep 0.5")
+pid = (folder / "daemon").read_text().strip()
+print(b"caf\xe9" in Path(f"/proc/{pid}/comm").read_bytes())
+print(await orphans.end(folder, group), is_alive("daemon"))
+""",
+        group=group,
+    )
+    assert told.split("\n") == ["True", "True False"]

@@ -90,9 +90,10 @@ def _contents(file: str) -> bytes:
 
 
 def _by_group(pid: int, group: int) -> _Whose:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("Gid:"):
-            return _Whose.ATTEMPTS if line.split()[1] == str(group) else _Whose.ANOTHERS
+    # Bytes: a process gives itself any name, which stands there too, its newlines escaped.
+    for line in _contents(f"/proc/{pid}/status").split(b"\n"):
+        if line.startswith(b"Gid:"):
+            return _Whose.ATTEMPTS if int(line.split()[1]) == group else _Whose.ANOTHERS
     return _Whose.UNKNOWN
 
 
