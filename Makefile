@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test bench check package deploy plan destroy ami ami-prune clean
+.PHONY: help venv demo local reclaim test bench check package deploy plan destroy ami ami-verify ami-prune clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ destroy: venv ## Leave nothing of STACK=parallelizer (REGION=, FORCE=1 drops wor
 
 ami: venv ## Make the machine image (REGION=, RELEASE=13, ARCH=amd64, REGIONS=, VARS=, FILE=, MANIFEST=)
 	@$(RUN) -m image $(if $(MANIFEST),publish "$(MANIFEST)",ami --region "$(REGION)" --release "$(or $(RELEASE),13)" --arch "$(or $(ARCH),amd64)" --copies "$(REGIONS)" --file "$(FILE)") --parameter "$(PARAMETER)" $(VARS)
+
+ami-verify: venv ## Look at the image that stacks use, and boot it once (REGION=, ARCH=amd64, IMAGE=, SUBNET=)
+	@$(RUN) -m image verify --region "$(REGION)" --arch "$(or $(ARCH),amd64)" --image "$(IMAGE)" --subnet "$(SUBNET)"
 
 ami-prune: venv ## Say which old images and snapshots nothing needs (REGION=, KEEP=2); YES=1 removes them
 	@$(RUN) -m image prune --region "$(REGION)" --keep "$(or $(KEEP),2)" $(if $(YES),--yes)

@@ -15,7 +15,7 @@ from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.sentences import sentence
 from aws_parallelizer.core.errors import ParallelizerError
-from image import legacy, making, manifest, prune, regions, wheelhouse
+from image import legacy, making, manifest, prune, regions, verifying, wheelhouse
 from image.audit import __main__ as audit
 from image.making import Order
 from image.saying import Interrupted
@@ -53,6 +53,8 @@ def _run(options: argparse.Namespace) -> int:
         case "publish":
             made = manifest.read(options.manifest)
             making.publish(made, parameter=options.parameter, say=say)
+        case "verify":
+            return 0 if _verify(options) else 1
         case "prune":
             place = regions.region(options.region)
             regions.account(clients.client("sts"))
@@ -80,6 +82,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one = actions.add_parser("publish", help="publish the ids of an image that was made before")
     one.add_argument("manifest", type=Path, help="what Packer wrote of it")
     _parameter(one)
+    one = actions.add_parser("verify", help="look at an image, and start an instance of it once")
+    _target(one)
+    _region(one)
+    one.add_argument("--image", default="", help="its id, instead of the one that stacks use")
+    one.add_argument("--subnet", default="", help="of the instance, instead of the default VPC's")
     one = actions.add_parser("prune", help="remove old images that nothing needs")
     _region(one)
     one.add_argument("--keep", type=_number, default=_KEPT, help="the newest of each kind")
@@ -92,6 +99,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one = actions.add_parser("audit", help="search an image for what must not be in it")
     audit.add_arguments(one)
     return parser.parse_args(arguments)
+
+
+def _verify(options: argparse.Namespace) -> bool:
+    place = regions.region(options.region)
+    regions.account(clients.client("sts"))
+    return verifying.verify(
+        place, image=options.image, arch=options.arch, subnet=options.subnet, say=say
+    )
 
 
 def _order(options: argparse.Namespace) -> Order:
