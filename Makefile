@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test bench check package deploy plan destroy ami ami-verify ami-prune clean
+.PHONY: help venv demo local reclaim test rehearse bench check package deploy plan destroy ami ami-verify ami-prune clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ reclaim: venv ## Take a local spot instance away: INSTANCE=i-... NOTICE=seconds
 
 test: venv ## Run every test that this machine can run, in several processes (PROCESSES=)
 	$(RUN) -m pytest --numprocesses "$(or $(PROCESSES),auto)"
+
+rehearse: venv ## Make, boot and judge the image without AWS; a missing tool is a failure
+	REHEARSAL_REQUIRED=1 $(RUN) -m pytest tests/image --durations=15
 
 bench: $(BENCH)/.complete ## Measure the worker beside its peers (ROUNDS=3, SCALE=1), write build/bench.json
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BENCH)/bin/python -m benchmarks --rounds "$(or $(ROUNDS),3)" --scale "$(or $(SCALE),1)"

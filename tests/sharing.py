@@ -18,6 +18,7 @@ MOST = 5
 _LAYERS = ("tests/acceptance/", "tests/integration/", "tests/contract/", "tests/unit/")
 _OWN_CLOUD = "tests/acceptance/test_demo.py"
 _PACKAGE = "tests/unit/test_package"
+_BUILT_IMAGE = "tests/image/test_built"
 
 
 def processes() -> int:
@@ -30,8 +31,9 @@ def share(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
     if file.startswith(_LAYERS[0]) and file != _OWN_CLOUD:
         return _LAYERS[0]
-    if file.startswith(_PACKAGE):
-        return _PACKAGE
+    for costly in (_PACKAGE, _BUILT_IMAGE):
+        if file.startswith(costly):
+            return costly
     return file
 
 

@@ -34,6 +34,7 @@ scrub_traces() {
     rm -rf /var/log/journal/*
     find /var/log -xdev -type f -name '*.gz' -delete
     find /var/log -xdev -type f -exec truncate --size=0 {} +
+    rm -f /var/lib/wtmpdb/* /var/lib/lastlog/*
     rm -f /var/lib/systemd/coredump/* /var/crash/* /var/mail/* /var/spool/cron/atjobs/*
     apt-get clean
     rm -rf /var/lib/apt/lists/*
