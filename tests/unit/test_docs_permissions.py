@@ -22,7 +22,9 @@ BUCKETS = {  # where the permission is not named as the call
     "get_bucket_notification_configuration": "s3:GetBucketNotification",
     "put_bucket_notification_configuration": "s3:PutBucketNotification",
 }
-VERBS = "create|decode|delete|describe|disable|enable|get|head|list|put|run|update"
+VERBS = (
+    "create|decode|delete|deregister|describe|disable|enable|get|head|list|put|run|terminate|update"
+)
 
 
 def section(heading: str) -> str:
@@ -80,3 +82,11 @@ def test_whoever_only_uses_the_api_may_change_nothing_of_aws_but_objects() -> No
         "s3:PutObject",
         "s3:AbortMultipartUpload",
     }
+
+
+def test_what_the_images_tools_call_is_asked_of_whoever_makes_the_image() -> None:
+    told = set(re.findall(r"`([\w-]+:\w+)`", section("## Who makes the image")))
+    for module in ("images", "image_users", "image_trials", "image_parameters"):
+        service = "ssm" if module == "image_parameters" else "ec2"
+        assert called(module), module
+        assert {permission(service, method) for method in called(module)} <= told, module
