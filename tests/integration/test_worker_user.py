@@ -118,6 +118,25 @@ for n in 1 2; do try folder$n ls ../../$n; done
     assert machine.wait() == 0
 
 
+def test_an_attempt_finds_nothing_of_those_that_had_its_folder_before(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    look = "echo cwd=$(pwd); echo files=$(ls -A | wc -l); echo tmp=$(ls -A $TMPDIR | wc -l)"
+    read = "cat ../log > /dev/null 2>&1 && echo log=read; setsid sleep 888 & touch a $TMPDIR/b"
+    files = {"run.sh": f"{HEAD}{look}\n{read}\n"}
+    site = Site(endpoint, files=files, keepLogs="always", numThreads=1)
+    keys = [f"data/{number}" for number in range(30)]
+    for key in keys:
+        site.put(key)
+    machine = start(site)
+    assert machine.wait() == 0
+    found = [told(site.row(key).last_output) for key in keys]
+    folders = {each.pop("cwd") for each in found}
+    assert len(folders) < len(keys)
+    assert found == [{"files": "2", "tmp": "0"}] * len(keys)
+    assert machine.left == []
+
+
 def test_a_time_limit_ends_the_other_users_processes(
     endpoint: str, start: Callable[..., Machine]
 ) -> None:

@@ -169,6 +169,8 @@ async def _keep(kept: Log, ended: Ended, work: Work, folder: Folder, tools: Tool
         # The outcome stands without its log.
         log.warning("what the program wrote could not be kept: %s", error)
         return ended
+    finally:
+        path.unlink(missing_ok=True)  # the folder's next attempt could read it
     return msgspec.structs.replace(ended, log_key=key)
 
 
