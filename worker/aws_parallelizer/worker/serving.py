@@ -25,7 +25,7 @@ from aws_parallelizer.aws.stores import stores
 from aws_parallelizer.core.errors import EnvironmentRefused
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.user_data import UserData
-from aws_parallelizer.worker import environment, inspection, orders, unprivileged
+from aws_parallelizer.worker import environment, inspection, orders, unprivileged, watchdog
 from aws_parallelizer.worker.attempt import Tools
 from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
@@ -75,6 +75,7 @@ async def serve(
     helpers = [
         heart.keep(Offload(1), every=settings.beat_seconds),
         _tell_of_draining(stop, heart),
+        watchdog.keep(settings.watchdog, seconds=settings.watchdog_seconds),
     ]
     if table and data.job:
         registry, own = Registry(table), Offload(1)

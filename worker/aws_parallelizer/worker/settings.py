@@ -27,6 +27,8 @@ class Settings(NamedTuple):
     path: str
     user: str
     log: str
+    watchdog: str
+    watchdog_seconds: float
     problems: tuple[str, ...]
 
     @classmethod
@@ -45,6 +47,9 @@ class Settings(NamedTuple):
             path=get("PATH") or "/usr/local/bin:/usr/bin:/bin",
             user=get("PARALLELIZER_USER") or "nobody",
             log=reading("PARALLELIZER_LOG", _log, ""),
+            # systemd's own, where the unit has WatchdogSec.
+            watchdog=(get("NOTIFY_SOCKET") or "") if get("WATCHDOG_USEC") else "",
+            watchdog_seconds=reading("WATCHDOG_USEC", _microseconds, math.inf),
             problems=tuple(reading.problems),
         )
 
@@ -73,6 +78,10 @@ def _seconds(told: str) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError("it has to be a number of seconds above 0")
     return seconds
+
+
+def _microseconds(told: str) -> float:
+    return _seconds(told) / 1_000_000
 
 
 def _command(told: str) -> tuple[str, ...]:
