@@ -23,10 +23,13 @@ _BROKEN_OFF = (HTTPClientError, IncompleteReadError, HTTPError)  # while a body 
 
 
 class Sent(NamedTuple):
-    """What was stored: its size, and the SHA-256 of just the bytes that were sent."""
+    """What was stored: its size, and the SHA-256 of just the bytes that were sent; whether S3
+    `confirmed` that.
+    """
 
     size: int
     sha256: bytes
+    confirmed: bool = False
 
 
 def get(client: Any, *, bucket: str, key: str, to: Path, halt: Halt) -> tuple[int, str]:
@@ -76,16 +79,17 @@ def put(
     sha256 = hashlib.sha256()
     most = os.fstat(file.fileno()).st_size
     size = digest(file, start=0, most=most, halt=halt, into=sha256.update)
-    client.put_object(
+    checksum = b64encode(sha256.digest()).decode()
+    answer = client.put_object(
         Bucket=bucket,
         Key=key,
         Body=Section(file, start=0, size=size, halt=halt),
         ContentLength=size,
         Metadata=dict(metadata),
-        ChecksumSHA256=b64encode(sha256.digest()).decode(),
+        ChecksumSHA256=checksum,
         **conditions,
     )
-    return Sent(size, sha256.digest())
+    return Sent(size, sha256.digest(), confirmed=answer.get("ChecksumSHA256") == checksum)
 
 
 def _copy(body: Any, file: BinaryIO, halt: Halt) -> None:
