@@ -41,11 +41,13 @@ def _search(
     held: bytes, start: int, settled: int, patterns: Sequence[Pattern], begins: list[int]
 ) -> Iterator[Match]:
     for number, pattern in enumerate(patterns):
-        if begins[number] >= settled:
+        begin = begins[number]
+        if begin >= settled:
             continue
-        for found in pattern.expression.finditer(held, max(0, begins[number] - start)):
+        begins[number] = settled
+        for found in pattern.expression.finditer(held, begin - start if begin > start else 0):
             if start + found.start() >= settled:
                 break
-            begins[number] = start + found.end()
+            if start + found.end() > settled:
+                begins[number] = start + found.end()
             yield Match(pattern.kind, start + found.start(), found[0])
-        begins[number] = max(begins[number], settled)
