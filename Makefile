@@ -28,8 +28,8 @@ $(VENV)/.complete: pyproject.toml
 demo: venv ## Run a whole job on this machine, no AWS account (INPUT=dir ENVIRONMENT=dir PROGRAM=run.sh)
 	@$(RUN) -m local.demo $(if $(INPUT),--input "$(INPUT)") $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)") $(if $(PROGRAM),--program "$(PROGRAM)")
 
-local: venv ## Run the local cloud in the foreground; source .local/env to use it
-	@$(RUN) -m local up
+local: venv ## Run the local cloud in the foreground (BODY=worker, nspawn, qemu); source .local/env to use it
+	@$(RUN) -m local up $(if $(BODY),--body "$(BODY)")
 
 reclaim: venv ## Take a local spot instance away: INSTANCE=i-... NOTICE=seconds
 	@$(RUN) -m local reclaim "$(INSTANCE)" --notice "$(or $(NOTICE),120)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,7 @@ from local.launching import JOB_TAG, Specification, tags_of
 from local.metadata import Identity
 from local.nspawn import NspawnBody
 from local.process_body import ProcessBody, Surroundings
+from local.qemu import QemuBody, disk_of
 
 
 class Kind(StrEnum):
@@ -21,6 +23,22 @@ class Kind(StrEnum):
 
     WORKER = "worker"  # the worker as a process
     NSPAWN = "nspawn"  # an image's root in a container
+    QEMU = "qemu"  # an image's disk in an emulated machine
+
+
+def machine_options(parser: argparse.ArgumentParser) -> None:
+    """What is said of machines on a command line."""
+    parser.add_argument(
+        "--body", type=Kind, choices=list(Kind), default=Kind.WORKER, help="what an instance is"
+    )
+    parser.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        help="a Debian release whose image is to be had, for builders; may be repeated",
+    )
+    parser.add_argument("--ssh-port", type=int, default=2222, help="of a builder's sshd")
+    parser.add_argument("--images", type=Path, help="where images are kept; the cache by default")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +70,18 @@ class Bodies:
         image = self.images.find(identity.image)
         if image is None:
             raise OSError(f"{identity.instance}: no image {identity.image} was built here")
+        folder = self._folder(identity)
+        if self.kind is Kind.QEMU:
+            disk = self.images.disk(image)
+            return QemuBody(
+                identity,
+                folder=folder,
+                disk=disk_of(disk, disk.parent),
+                surroundings=self.surroundings,
+            )
         return NspawnBody(
             identity,
-            folder=self._folder(identity),
+            folder=folder,
             layers=self.images.layers(image),
             surroundings=self.surroundings,
         )

@@ -7,6 +7,7 @@ no interface to clean up, whoever is killed.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from local import overlays, processes
 from local.body import Ending
+
+log = logging.getLogger(__name__)
 
 START_SECONDS = 10.0  # nspawn killed before it has an init might leave one behind
 LOOK_SECONDS = 0.05
@@ -102,7 +105,8 @@ def _nspawn(root: Path, name: str, network: Path | None) -> list[str]:
     ]  # fmt: skip
     if network is None:
         return [*command, "--resolv-conf=bind-host"]
-    return [*command, "--resolv-conf=off", f"--network-namespace-path={network}"]
+    own = ["--resolv-conf=off", f"--network-namespace-path={network}"]
+    return [*command, *own, "--capability=CAP_NET_ADMIN"]  # to filter packets in what is its own
 
 
 def init_of(nspawn: int) -> int | None:
@@ -111,6 +115,22 @@ def init_of(nspawn: int) -> int | None:
         if _number_inside(pid) == 1:
             return pid
     return None
+
+
+def sweep(folder: Path) -> None:
+    """End the containers below the folder that outlived who started them."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            words = entry.read_bytes().split(b"\0")
+            pid = int(entry.parent.name)
+            if words[0] == b"systemd-nspawn" and any(_is_in(word, folder) for word in words):
+                log.warning("ending container %s, which was left", pid)
+                init = init_of(pid)
+                processes.send(pid if init is None else init, signal.SIGKILL)
+
+
+def _is_in(word: bytes, folder: Path) -> bool:
+    return word.startswith(f"--directory={folder}/".encode())
 
 
 def _children(pid: int) -> list[int]:

@@ -30,7 +30,7 @@ from werkzeug.serving import make_server
 from aws_parallelizer.aws import clients
 from local import clockwork, roots
 from local.admin import admin_path
-from local.bodies import Bodies, Kind
+from local.bodies import Bodies, Kind, machine_options
 from local.calls import Calls
 from local.cloud import Cloud
 from local.estate import Estate
@@ -48,7 +48,11 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 # Until the power is cut. A real machine's services have their time to stop.
-STOPPING = {Kind.WORKER: Spans().stopping, Kind.NSPAWN: timedelta(minutes=2)}
+STOPPING = {
+    Kind.WORKER: Spans().stopping,
+    Kind.NSPAWN: timedelta(minutes=2),
+    Kind.QEMU: timedelta(minutes=3),
+}
 WORKER = [sys.executable, "-m", "aws_parallelizer", "worker"]
 
 
@@ -117,7 +121,7 @@ def _tell() -> Callable[[dict[str, Any]], None]:
 def _bodies(options: argparse.Namespace, rows: MotoRows) -> Bodies:
     """With Debian's images of the releases asked for, and those that were built here before."""
     images = ImageStore(options.images)
-    for image in images.images():
+    for image in images.images() if options.body is not Kind.WORKER else ():
         register(rows.backend(image.region), image)
     arch = roots.native_arch()
     bases = {
@@ -159,17 +163,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Spans().relaunch.total_seconds(),
         help="from the end of a persistent request's instance to its replacement",
     )
-    parser.add_argument(
-        "--body", type=Kind, choices=list(Kind), default=Kind.WORKER, help="what an instance is"
-    )
-    parser.add_argument(
-        "--release",
-        action="append",
-        default=[],
-        help="a Debian release whose image is to be had, for builders; may be repeated",
-    )
-    parser.add_argument("--ssh-port", type=int, default=2222, help="of a builder's sshd")
-    parser.add_argument("--images", type=Path, help="where images are kept; the cache by default")
+    machine_options(parser)
     return parser.parse_args(arguments)
 
 

@@ -48,7 +48,6 @@ class ImageStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or cache_folder() / "images"
-        self._folder.mkdir(parents=True, exist_ok=True)
 
     def images(self) -> list[Image]:
         """The whole ones, newest first."""
@@ -77,7 +76,7 @@ class ImageStore:
     def snapshot(self, image: Image, volume: Volume) -> None:
         """A new content for the image, of a volume whose machine is down; without a disk yet."""
         content = self._folder / image.content
-        content.mkdir()
+        content.mkdir(parents=True)
         layers = volume.snapshot(content / "layer")
         (content / "layers").write_text("".join(f"{layer}\n" for layer in layers))
         self.name(image)

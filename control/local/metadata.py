@@ -38,6 +38,17 @@ class Identity:
     user_data: bytes | None
     public_key: str | None = None
 
+    @property
+    def mac(self) -> str:
+        """Of its network interface: made up, and another for each."""
+        tail = self.instance.removeprefix("i-").rjust(10, "0")[-10:]
+        return ":".join(("02", *(tail[at : at + 2] for at in range(0, 10, 2))))
+
+    @property
+    def host_name(self) -> str:
+        """Of its address, as EC2 makes them."""
+        return f"ip-{self.address.replace('.', '-')}.ec2.internal"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notice:
@@ -56,7 +67,15 @@ def leaves(
     now: datetime,
 ) -> Mapping[str, bytes]:
     """Every path below /latest/ that has a value now."""
+    interface = f"meta-data/network/interfaces/macs/{identity.mac}"
     texts = {
+        f"{interface}/device-number": "0",
+        f"{interface}/local-ipv4s": identity.address,
+        f"{interface}/mac": identity.mac,
+        "meta-data/ami-launch-index": "0",
+        "meta-data/hostname": identity.host_name,
+        "meta-data/local-hostname": identity.host_name,
+        "meta-data/mac": identity.mac,
         "meta-data/ami-id": identity.image,
         "meta-data/instance-id": identity.instance,
         "meta-data/instance-life-cycle": identity.life_cycle,
@@ -71,6 +90,9 @@ def leaves(
     if identity.role is not None:
         path = f"meta-data/iam/security-credentials/{identity.role}"
         texts[path] = _role_document(credentials, now=now)
+    if identity.public_key is not None:
+        texts["meta-data/public-keys/"] = "0=key"  # the one folder that EC2 lists in another way
+        texts["meta-data/public-keys/0/openssh-key"] = identity.public_key
     if notice is not None:
         action = {"action": notice.action, "time": stamp(notice.at)}
         texts["meta-data/spot/instance-action"] = json.dumps(action)
@@ -85,8 +107,9 @@ def leaves(
 
 def lookup(values: Mapping[str, bytes], path: str) -> bytes | None:
     """The value at a path, or the names below it, one a line, folders with a slash; None = 404."""
-    if path in values:
-        return values[path]
+    for name in (path, f"{path}/"):
+        if name in values:
+            return values[name]
     folder = f"{path.rstrip('/')}/" if path.strip("/") else ""
     below = (key.removeprefix(folder) for key in values if key.startswith(folder))
     names = {name + slash for name, slash, _ in (key.partition("/") for key in below)}

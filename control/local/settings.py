@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 STACK = "parallelizer"
@@ -26,12 +26,25 @@ STACK_PARAMETERS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Machines:
+    """What instances are: worker, nspawn or qemu (bodies.py). `images` = where those built here are
+    kept, `releases` = the Debians of which one can be built, on builders with sshd on `ssh_port`.
+    """
+
+    body: str = "worker"
+    images: Path | None = None
+    releases: Sequence[str] = ()
+    ssh_port: int = 2222
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where this local cloud runs."""
+    """Where this local cloud runs, and what its instances are."""
 
     directory: Path
     port: int
     ec2_port: int
+    machines: Machines = field(default_factory=Machines)
 
     @property
     def endpoint(self) -> str:

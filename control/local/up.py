@@ -19,9 +19,20 @@ from typing import Any, Protocol
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.core.errors import ParallelizerError
-from local import children, disks, env_file, lock, processes
+from local import children, containers, disks, env_file, lock, processes
+from local.bodies import Kind
 from local.children import Child, ChildFailed, Watch
-from local.settings import IMAGE_PARAMETER, STACK, STACK_PARAMETERS, Place, aws, environment
+from local.images import ImageStore
+from local.settings import (
+    IMAGE_PARAMETER,
+    REGION,
+    STACK,
+    STACK_PARAMETERS,
+    Machines,
+    Place,
+    aws,
+    environment,
+)
 from local.ticker import Ticker
 
 Say = Callable[[str], None]
@@ -78,6 +89,7 @@ def _start(
     place: Place, *, deploy: Deploy, say: Say, ends: contextlib.ExitStack, watch: Watch
 ) -> None:
     _clean(place)
+    image = image_to_boot(place.machines)
     here = environment(place, os.environ)
     os.environ.clear()
     os.environ.update(here)
@@ -86,7 +98,7 @@ def _start(
     say(f"EC2 answers at {place.ec2_endpoint}")
     children.await_answer(ministack, f"{place.endpoint}/_ministack/ready")
     say(f"ministack answers at {place.endpoint}")
-    register_image(clients.client("ec2"), clients.client("ssm"))
+    register_image(clients.client("ec2"), clients.client("ssm"), image=image)
     outputs = deploy(STACK, parameters=STACK_PARAMETERS, say=say)
     ticker = Ticker(
         clients.client("lambda", attempts=1), function=outputs["ReconcileFunction"], say=say
@@ -138,18 +150,44 @@ def ministack_settings(place: Place) -> dict[str, str]:
 
 
 def ec2_command(place: Place) -> list[str]:
+    machines = place.machines
     here = ["--port", str(place.ec2_port), "--directory", str(place.directory)]
+    here += ["--body", machines.body, "--ssh-port", str(machines.ssh_port)]
+    here += [f"--release={release}" for release in machines.releases]
+    here += [f"--images={machines.images}"] if machines.images else []
     return [sys.executable, "-m", "local.ec2", *here]
 
 
-def register_image(ec2: Any, ssm: Any) -> None:
-    """An image, and its id where a job's default image is read, as `make ami` leaves them."""
-    image = ec2.register_image(
-        Name="aws-parallelizer-local",
-        Architecture="x86_64",
-        RootDeviceName="/dev/xvda",
-        VirtualizationType="hvm",
-    )["ImageId"]
+def image_to_boot(machines: Machines) -> str | None:
+    """The id of the newest image that was built here, None = none is needed.
+
+    Raises ParallelizerError if instances are machines, and there is neither one nor a Debian to
+    build one of.
+    """
+    if machines.body == Kind.WORKER:
+        return None
+    found = [one for one in ImageStore(machines.images).images() if one.region == REGION]
+    if not found and not machines.releases:
+        raise ParallelizerError(
+            f"BODY={machines.body} boots the newest image that was built on this computer, "
+            "and there is none; `make rehearse` builds one"
+        )
+    return found[0].id if found else None
+
+
+def register_image(ec2: Any, ssm: Any, *, image: str | None) -> None:
+    """An image's id where a job's default image is read, as `make ami` leaves it; without one, a
+    row's that nothing boots.
+    """
+    image = (
+        image
+        or ec2.register_image(
+            Name="aws-parallelizer-local",
+            Architecture="x86_64",
+            RootDeviceName="/dev/xvda",
+            VirtualizationType="hvm",
+        )["ImageId"]
+    )
     ssm.put_parameter(Name=IMAGE_PARAMETER, Value=image, Type="String", Overwrite=True)
 
 
@@ -166,6 +204,8 @@ def exports(place: Place, outputs: Mapping[str, str]) -> dict[str, str]:
 
 def sweep(place: Place) -> None:
     """End what works on a machine's disk though its machine is gone, and delete the disk."""
+    containers.sweep(place.instances)
+    processes.kill(None, folder=place.instances)
     for scratch in place.instances.glob("*/scratch"):
         processes.kill(None, folder=scratch)
         disks.wipe(scratch)
@@ -207,7 +247,18 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def place_in(directory: Path, *, port: int | None, ec2_port: int | None) -> Place:
+def place_in(
+    directory: Path,
+    *,
+    port: int | None,
+    ec2_port: int | None,
+    machines: Machines | None = None,
+) -> Place:
     """The folder, with free ports where none are given."""
     free, ec2_free = free_ports()
-    return Place(directory=directory.resolve(), port=port or free, ec2_port=ec2_port or ec2_free)
+    return Place(
+        directory=directory.resolve(),
+        port=port or free,
+        ec2_port=ec2_port or ec2_free,
+        machines=machines or Machines(),
+    )

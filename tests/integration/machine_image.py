@@ -63,9 +63,22 @@ while True:
 """
 
 UNIT = """
+[Unit]
+Wants=network-online.target
+After=network-online.target
 [Service]
 ExecStart=/usr/bin/python3 /opt/probe.py
 """
+
+
+# For a machine that has no cloud-init to bring its network up, which takes most of a boot.
+NETWORK = """
+[Match]
+Name=eth0
+[Network]
+DHCP=ipv4
+"""
+UNITS = "/usr/lib/systemd/system"
 
 
 def add_to(store: ImageStore, folder: Path, *, gib: int | None = None) -> str:
@@ -81,6 +94,8 @@ def add_to(store: ImageStore, folder: Path, *, gib: int | None = None) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(mode)
+    if gib is not None:
+        _bring_network_up(upper)
     image = Image(
         id="ami-0123456789abcdef0",
         region="us-east-1",
@@ -95,6 +110,21 @@ def add_to(store: ImageStore, folder: Path, *, gib: int | None = None) -> str:
     else:
         store.make_disk(image, gib=gib)
     return image.id
+
+
+def _bring_network_up(upper: Path) -> None:
+    (upper / "etc/cloud").mkdir()
+    (upper / "etc/cloud/cloud-init.disabled").touch()
+    network = upper / "etc/systemd/network/eth0.network"
+    network.parent.mkdir()
+    network.write_text(NETWORK)
+    for target, unit in (
+        ("multi-user.target", "systemd-networkd.service"),
+        ("network-online.target", "systemd-networkd-wait-online.service"),
+    ):
+        link = upper / "etc/systemd/system" / f"{target}.wants" / unit
+        link.parent.mkdir()
+        link.symlink_to(f"{UNITS}/{unit}")
 
 
 def seen(server: Server, instance: str, *, boot: int = 1, seconds: float = 60) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def test_the_newest_is_first_and_old_contents_go(store: ImageStore, tmp_path: Pa
 
 def test_what_a_killed_cloud_left_unfinished_goes_later(store: ImageStore, tmp_path: Path) -> None:
     young, old = (tmp_path / "images" / name for name in ("young", "old"))
-    young.mkdir()
+    young.mkdir(parents=True)
     old.mkdir()
     long_ago = time.time() - images.ABANDONED_SECONDS - 1
     os.utime(old, (long_ago, long_ago))

@@ -112,7 +112,12 @@ def test_an_unknown_filter_is_refused_by_name() -> None:
         matches({}, {"nonsense": ["x"]}, getters={})
 
 
-def tree(*, role: str | None = "worker", notice: Notice | None = None) -> dict[str, bytes]:
+def tree(
+    *,
+    role: str | None = "worker",
+    notice: Notice | None = None,
+    public_key: str | None = None,
+) -> dict[str, bytes]:
     identity = Identity(
         instance="i-1",
         type="c5.large",
@@ -124,6 +129,7 @@ def tree(*, role: str | None = "worker", notice: Notice | None = None) -> dict[s
         life_cycle="spot",
         role=role,
         user_data=None,
+        public_key=public_key,
     )
     keys = Credentials(access_key="a", secret_key="s", token="t")
     return dict(leaves(identity, credentials=keys, notice=notice, advised=None, now=NOW))
@@ -147,3 +153,14 @@ def test_a_notice_names_the_action_and_the_time() -> None:
         tree(notice=Notice(action="terminate", at=NOW)), "meta-data/spot/instance-action"
     )
     assert json.loads(given or b"") == {"action": "terminate", "time": "2026-01-01T12:00:00Z"}
+
+
+def test_the_metadata_have_what_cloud_init_looks_for() -> None:
+    assert lookup(tree(), "meta-data/network/interfaces/macs/") == b"02:00:00:00:00:01/"
+    assert lookup(tree(), "meta-data/local-hostname") == b"ip-10-0-0-1.ec2.internal"
+    assert lookup(tree(), "meta-data/public-keys/") is None
+    for path in ("meta-data/public-keys", "meta-data/public-keys/"):
+        assert lookup(tree(public_key="ssh-ed25519 AAAA"), path) == b"0=key"
+    named = tree(public_key="ssh-ed25519 AAAA")
+    assert lookup(named, "meta-data/public-keys/0/openssh-key") == b"ssh-ed25519 AAAA"
+    assert b"public-keys/\n" in (lookup(named, "meta-data/") or b"")
