@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 # not SQS's longest.
 POLL_SECONDS = 5
 _HALT_SECONDS = 8.0  # for programs to end and uploads to finish, before uploads are cancelled too
+_CLOSING_SECONDS = 18.0  # then, to tell ledger and queue; so that 30 s are enough for all
 _FAILED_POLL_SECONDS = 2.0
 _UNANSWERED_SECONDS = 600  # no answer is not "nothing there", but an idle instance costs money
 _LATE_POLL_SECONDS = 3
@@ -96,17 +97,33 @@ class Pipeline:
         waking = asyncio.create_task(self._drain())
         holding = asyncio.create_task(self._hold())
         halting = asyncio.create_task(self._halt())
+        working = asyncio.create_task(self._work())
         try:
-            why = await self._fetch()
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            await asyncio.wait((working, halting), return_when=asyncio.FIRST_COMPLETED)
+            why = working.result() if working.done() else self._leave()
         finally:
-            for helper in (keeping, waking, holding, halting):
+            for helper in (working, keeping, waking, holding, halting):
                 helper.cancel()
             await asyncio.to_thread(self._tools.scratch.close)
         if self._gone:
             raise QueueGone(why) from self._gone
         return why
+
+    async def _work(self) -> str:
+        why = await self._fetch()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        return why
+
+    def _leave(self) -> str:
+        for carrying in self._tasks:
+            carrying.cancel()
+        # Whatever does not answer, an end is to come in bounded time.
+        log.error(
+            "%d tasks come back when their leases run out: the ledger or the queue does not answer",
+            self._gauge.held,
+        )
+        return self._stop.reason
 
     async def _drain(self) -> None:
         await self._stop.draining.wait()
@@ -225,6 +242,9 @@ class Pipeline:
                 self._gauge.ran(ended.seconds)
             # What was put back for later is work that is still to come.
             self._stay_busy(task.retry_delay(row) if row.state == State.QUEUED else timedelta())
+        except Exception:
+            # The slot survives; the message comes back when its lease runs out.
+            log.exception("the task was given up", extra={"fields": work.fields})
         finally:
             self._gauge.remove(work)
             self._carrying.pop(work, None)
@@ -257,6 +277,7 @@ class Pipeline:
         self._cancel(BEFORE_THE_END_OF_RUNNING)
         await asyncio.sleep(_HALT_SECONDS)
         self._cancel([phase for phase in Phase if phase != Phase.CLOSING])
+        await asyncio.sleep(_CLOSING_SECONDS)
 
     def _cancel(self, phases: Collection[Phase]) -> None:
         for work, carrying in list(self._carrying.items()):
@@ -272,5 +293,5 @@ class Pipeline:
     def _finished(self, spawned: asyncio.Task[None]) -> None:
         self._tasks.discard(spawned)
         if not spawned.cancelled() and (error := spawned.exception()):
-            # The slot survives; the message comes back when its lease runs out.
-            log.error("a task was given up", exc_info=error)
+            # As above.
+            log.error("tasks were given up", exc_info=error)
