@@ -18,6 +18,7 @@ SECTIONS = (
     "API and deployment",
     "Ledger",
     "Money",
+    "Making the image",
 )
 
 
