@@ -90,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Imds
 
     def do_PUT(self) -> None:
+        if not self.server.identity.has_metadata:
+            return self._answer(403)
         if self.path != TOKEN_PATH:
             return self._answer(404)
         life = self.headers.get(LIFE_HEADER, "")
@@ -98,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, self.server.token(seconds=int(life)).encode(), life=life)
 
     def do_GET(self) -> None:
+        if not self.server.identity.has_metadata:
+            return self._answer(403)
         if not self.server.accepts(self.headers.get(TOKEN_HEADER)):
             return self._answer(401)
         versioned = VERSIONED.match(self.path.partition("?")[0])

@@ -37,6 +37,7 @@ class Identity:
     role: str | None
     user_data: bytes | None
     public_key: str | None = None
+    has_metadata: bool = True  # EC2 can turn the service off, and then it forbids everything
 
     @property
     def mac(self) -> str:

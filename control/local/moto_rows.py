@@ -127,6 +127,7 @@ class MotoRows:
     def _identity(self, row: Any, specification: Specification) -> Identity:
         encoded = _text(specification.get("UserData"))
         profile = self._profile(specification)
+        metadata = specification.get("MetadataOptions") or {}
         return Identity(
             instance=row.id,
             type=row.instance_type,
@@ -139,6 +140,7 @@ class MotoRows:
             role=None if profile is None else profile["Arn"].rpartition("/")[2],
             user_data=base64.b64decode(encoded) if encoded else None,
             public_key=self._public_key(row.region_name, specification.get("KeyName")),
+            has_metadata=metadata.get("HttpEndpoint") != "disabled",
         )
 
 

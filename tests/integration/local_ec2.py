@@ -35,7 +35,7 @@ def ask(path, method="GET", **headers):
     except urllib.error.HTTPError as error:
         return error.code, ""
 life = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-token = ask("latest/api/token", "PUT", **life)[1]
+status, token = ask("latest/api/token", "PUT", **life)
 os.umask(0o022)
 child = subprocess.Popen(["sleep", "1000"], process_group=0)
 scratch = pathlib.Path(os.environ["PARALLELIZER_SCRATCH"])
@@ -44,7 +44,7 @@ scratch = pathlib.Path(os.environ["PARALLELIZER_SCRATCH"])
 (scratch / "environment").chmod(0o555)
 (scratch / "child").write_text(str(child.pid))
 new = scratch / "seen.new"
-new.write_text(json.dumps({"environment": dict(os.environ), "token": token}))
+new.write_text(json.dumps({"environment": dict(os.environ), "token": token, "status": status}))
 new.rename(scratch / "seen")
 user_data = ask("latest/user-data", **{"X-aws-ec2-metadata-token": token})[1]
 print("user data", user_data, flush=True)

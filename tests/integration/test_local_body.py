@@ -51,6 +51,12 @@ def test_defect_14_no_key_is_in_the_environment_and_the_settings_are(server: Ser
     assert (seen["LANG"], seen["PYTHONUNBUFFERED"]) == ("C.UTF-8", "1")
 
 
+def test_a_metadata_service_that_is_turned_off_forbids_everything(server: Server) -> None:
+    name = server.run(MetadataOptions={"HttpEndpoint": "disabled"})["InstanceId"]
+    assert server.booted(name)["status"] == 403
+    assert server.imds(name, "latest/user-data")[0] == 403
+
+
 def test_terminate_kills_every_process_of_the_machine_at_once(server: Server) -> None:
     name = server.run()["InstanceId"]
     pids = server.pids(name)
