@@ -49,9 +49,7 @@ T = TypeVar("T")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SIGNALLED = "a signal asked for it"
-_OFFLOAD_THREADS = (
-    6  # a poll, two claims, two settlements, and one for renewals and the metadata service
-)
+_OFFLOAD_THREADS = 6  # a poll, two claims, two settlements, and one to spare
 _NOTICE_PATIENCE_SECONDS = 2.0
 
 
@@ -135,7 +133,7 @@ async def _prepare_and_serve(
     watching = watch_for_notice(
         Imds(settings.metadata, patience=_NOTICE_PATIENCE_SECONDS),
         stop,
-        offload=offload,
+        offload=Offload(1),
         every=settings.notice_seconds,
         settle=settings.settle_seconds,
     )
@@ -175,7 +173,8 @@ def _pipeline(
     sqs = clients.quick(clients.client("sqs", region=parameters.region), *FREQUENT_OF_QUEUES)
     queue = Queue(sqs, url=str(parameters.queue_url))
     ledger = Ledger(table) if table else None
-    leases = Leases(queue, offload=offload, seconds=parameters.visibility_timeout)
+    # With a thread of its own: a ledger that hangs keeps all others waiting, and costs no lease.
+    leases = Leases(queue, offload=Offload(1), seconds=parameters.visibility_timeout)
     bearer = Bearer(data.job, str(parameters.input_bucket), machine.instance, shown.version)
     tools = Tools(
         objects=objects,
