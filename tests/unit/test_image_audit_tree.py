@@ -8,6 +8,8 @@ import gzip
 import json
 import lzma
 import os
+import shutil
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -66,6 +68,7 @@ def initrd(content: bytes, at: Path) -> None:
         ("aws-secret-key", b"aws_secret_access_key = " + b"aB3/" * 10),
         ("aws-secret-key", b'"SecretAccessKey": "' + b"aB3/" * 10 + b'"'),
         ("aws-secret-key", b"secretKey=" + b"aB3/" * 10),
+        ("aws-secret-key", b"Secret Access Key: " + b"aB3/" * 10),
         ("aws-secret-key", b"AWS_SECRET_ACCESS_KEY=" + b"aB3/" * 10),
         ("aws-session-token", b"IQoJb3JpZ2lu" + b"aB3/" * 40),
         ("private-key", PEM),
@@ -73,6 +76,8 @@ def initrd(content: bytes, at: Path) -> None:
         ("private-key", json.dumps({"key": PEM.decode()}).encode()),
         ("private-key", PEM.replace(b"RSA ", b"ENCRYPTED ")),
         ("private-key", PEM.replace(b"KEY-----\n", b"KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1)),
+        ("private-key", PEM.replace(b"\n", b"\n# ")),
+        ("private-key", base64.b64encode(PEM)),
         ("private-key", b"b3BlbnNzaC1rZXktdjE" + KEY_BODY),
         ("private-key", b"PuTTY-User-Key-File-3: ssh-ed25519\n"),
         ("github-token", b"ghp_" + b"a1B2" * 9),
@@ -204,6 +209,45 @@ def test_settings_are_looked_at_for_words_that_programs_are_full_of(tmp_path: Pa
     ]
 
 
+def test_a_key_that_may_log_in_is_found_where_people_keep_settings(tmp_path: Path) -> None:
+    line = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" + b"aB3/" * 12 + b" me@laptop\n"
+    plant(tmp_path, "etc/ssh/keys/admin", line)
+    plant(tmp_path, "usr/share/doc/example", line)
+    assert [each.where for each in found(tmp_path)] == ["etc/ssh/keys/admin"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_secret_in_utf_16_is_found(tmp_path: Path, encoding: str) -> None:
+    text = f"\ufeff{KEY_ID.decode()}" if encoding == "utf-16-be" else KEY_ID.decode()
+    plant(tmp_path, "srv/notes.txt", text.encode(encoding))
+    assert kinds(tmp_path) == {"aws-access-key"}
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="there is no program zstd")
+def test_a_secret_in_zstd_is_found(tmp_path: Path) -> None:
+    file = plant(tmp_path, "plain", b"many words, " * 99 + KEY_ID)
+    subprocess.run(["zstd", "-q", "--rm", str(file)], check=True)
+    assert ("plain.zst", True) in [(each.where, each.inside) for each in found(tmp_path)]
+
+
+def test_without_the_program_zstd_such_a_file_is_told_as_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, "a.zst", b"\x28\xb5\x2f\xfd" + b"x" * 20)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [unread] = tree.audit(tmp_path).unread
+    assert "there is no program zstd" in unread.why
+
+
+def test_a_secret_in_an_extended_attribute_is_found(everyones: Path) -> None:
+    file = plant(everyones, "innocent", b"x")
+    try:
+        os.setxattr(file, "user.note", KEY_ID)
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    assert kinds(everyones) == {"aws-access-key"}
+
+
 def test_a_secret_in_a_name_or_in_a_links_target_is_found(tmp_path: Path) -> None:
     plant(tmp_path, f"srv/{KEY_ID.decode()}.txt", b"")
     (tmp_path / "link").symlink_to(KEY_ID.decode())
@@ -266,16 +310,17 @@ def test_an_example_of_the_documentation_is_allowed_and_told(
 
 
 def test_what_could_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(tmp_path, "a.zst", b"\x28\xb5\x2f\xfd" + b"x" * 20)
+    plant(tmp_path, "a.lz4", b"\x04\x22\x4d\x18" + b"x" * 20)
     plant(tmp_path, "broken.gz", gzip.compress(os.urandom(1000))[:500])
     monkeypatch.setattr(contents, "MOST_UNPACKED", 1000)
     plant(tmp_path, "bomb.gz", gzip.compress(b"\0" * 2000))
     report = tree.audit(tmp_path)
     assert {each.where: each.why.split(":")[0] for each in report.unread} == {
-        "a.zst": "zstd",
+        "a.lz4": "lz4",
         "broken.gz": "could not be unpacked to its end",
         "bomb.gz": "holds over 0 GiB",
     }
+    assert program.main([str(tmp_path)]) == program.NOT_READ
 
 
 def test_a_place_that_is_not_there_is_an_error_and_no_clean_image(

@@ -42,7 +42,9 @@ def run(place: Path, *, raw: bool) -> int:
         return NOT_READ
     for line in lines(report):
         print(line)
-    return FOUND if report.refused else CLEAN
+    if report.refused:
+        return FOUND
+    return NOT_READ if any(not each.away for each in report.unread) else CLEAN
 
 
 def lines(report: Report) -> list[str]:

@@ -32,6 +32,7 @@ _AWS = "an example of AWS's documentation, in boto3 and botocore"
 _APT = "an example in apt's manual pages"
 _URLS = "a placeholder in the documentation of a library that speaks HTTP"
 _CLOUD_INIT = "an example in cloud-init's sources and documentation"
+_EXAMPLES = "usr/share/doc/cloud-init/examples"
 _GNUTLS = "a key that GnuTLS tests itself with"
 _JWT = "an example in PyJWT's documentation"
 
@@ -102,11 +103,26 @@ ALLOWED: tuple[Allowed, ...] = (
         )
     ),
     # How all such keys begin, with dots for the rest: allowed there alone.
-    Allowed(
-        "private-key",
-        "46841db8c9fdf424df3eb5053e2b392ee9f0a7ef45405ce53429895487ce0b12",
-        _CLOUD_INIT,
-        where="usr/share/doc/cloud-init/examples/cloud-config-ansible-managed.txt",
+    *(
+        Allowed("private-key", sha256, _CLOUD_INIT, where=f"{_EXAMPLES}/{name}")
+        for sha256, name in (
+            (
+                "46841db8c9fdf424df3eb5053e2b392ee9f0a7ef45405ce53429895487ce0b12",
+                "cloud-config-ansible-managed.txt",
+            ),
+            (
+                "3d3add81ab0a160f11a446be1c48fac3cd4190aa85387e2b8ab306ce0481e25d",
+                "cloud-config-ansible-managed.txt",
+            ),
+            (
+                "a04e5d996a328cd1ee10c2df5663b846c206bf9ad7b0391a2701eae971706ea5",
+                "cloud-config-ansible-controller.txt",
+            ),
+            (
+                "a04e5d996a328cd1ee10c2df5663b846c206bf9ad7b0391a2701eae971706ea5",
+                "cloud-config-ansible-controller.txt.gz",
+            ),
+        )
     ),
     *(
         Allowed("private-key", sha256, _GNUTLS)
@@ -131,12 +147,11 @@ def judged(
     findings: Iterable[Finding], allowed: Sequence[Allowed] = ALLOWED
 ) -> tuple[Finding, ...]:
     """The findings in order, with the reason of those that are allowed."""
-    known = {(each.kind, each.sha256): each for each in allowed}
-    return tuple(sorted(_judged(finding, known) for finding in findings))
+    reasons = {(each.kind, each.sha256, each.where): each.reason for each in allowed}
+    return tuple(sorted(_judged(finding, reasons) for finding in findings))
 
 
-def _judged(finding: Finding, known: dict[tuple[str, str], Allowed]) -> Finding:
-    found = known.get((finding.kind, hashlib.sha256(finding.value).hexdigest()))
-    if found is None or found.where not in ("", finding.where):
-        return finding
-    return dataclasses.replace(finding, allowed=found.reason)
+def _judged(finding: Finding, reasons: dict[tuple[str, str, str], str]) -> Finding:
+    value = finding.kind, hashlib.sha256(finding.value).hexdigest()
+    reason = reasons.get((*value, "")) or reasons.get((*value, finding.where), "")
+    return dataclasses.replace(finding, allowed=reason)

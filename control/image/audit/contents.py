@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
+import shutil
+import subprocess
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,8 +25,9 @@ _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
 _ZIP = b"PK\x03\x04"
 _CPIO = b"070701"
 _CPIO_END = b"TRAILER!!!\x00"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _CLOSED = (
-    (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x02\x21\x4c\x18", "lz4"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
@@ -60,6 +63,10 @@ def parts(file: IO[bytes]) -> Iterator[Part]:
     for magic, why in _CLOSED:
         if head.startswith(magic):
             yield Part(_refuse(f"{why}: what is in it was not read"), inside=True)
+    if head.startswith(_UTF_16):
+        yield Part((chunk.replace(b"\x00", b"") for chunk in _chunks(file)), inside=True)
+    if head.startswith(_ZSTD):
+        yield Part(_zstd(file), inside=True)
     if head.startswith(_ZIP):
         yield Part(_readable(_members(file)), inside=True)
     for magic, opener in _OPENERS:
@@ -82,6 +89,19 @@ def _readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield chunk
     except _BROKEN as error:
         raise Closed(f"could not be unpacked to its end: {error}") from error
+
+
+def _zstd(file: IO[bytes]) -> Iterator[bytes]:
+    """Python has it from 3.14 on; until then the program of that name, if it is there."""
+    program = shutil.which("zstd")
+    if program is None:
+        raise Closed("zstd: there is no program zstd, so what is in it was not read")
+    with subprocess.Popen(
+        [program, "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        yield from _readable(_chunks(process.stdout))
+    if process.returncode:
+        raise Closed("could not be unpacked to its end: zstd says that it is broken")
 
 
 def _members(file: IO[bytes]) -> Iterator[bytes]:

@@ -37,10 +37,11 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Unread:
-    """A file whose content was not all seen, and why."""
+    """A file whose content was not all seen, and why; or a place that is `away`, on no disk."""
 
     where: str
     why: str
+    away: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
         *("*.kdbx", "*.ppk", ".env", "etc/ssl/private/**", "etc/apt/auth.conf*/**"),
         *("etc/apt/auth.conf", ".rhosts", ".smbcredentials", "**/.config/rclone/**", ".pip/**"),
         *("etc/krb5.keytab", "*.ovpn", "terraform.tfstate*", "*.tfvars", "**/.subversion/auth/**"),
+        *("etc/NetworkManager/system-connections/*", "etc/wpa_supplicant/*.conf"),
         *("application_default_credentials.json", ".fetchmailrc", ".msmtprc", ".sops.yaml"),
     ),
     "machine-state": (

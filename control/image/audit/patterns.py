@@ -26,13 +26,16 @@ class Pattern(NamedTuple):
 
 
 _ASSIGNED = rb"[\"']?[ \t]{0,8}[=:][ \t]{0,8}[\"']?"
+_AWS_SECRET = rb"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
 _NO_WORD = rb"(?![A-Za-z0-9_-])"
 # Between the header of a PEM key and its first line: a newline, maybe written as \n, maybe quoted.
-_BREAK = rb"(?:\\+[nr]|[\s\"'+,>|]){1,24}"
+_BREAK = rb"(?:\\{1,4}[nr]|[\s\"'+,>|#]){1,24}"
 _PEM_HEADERS = rb"(?:[A-Za-z-]{2,20}: [^\n\\]{0,100}" + _BREAK + rb"){0,4}"
 # All keys of a kind begin alike: what is allowed of one must not allow the others.
 _KEY_REST = rb"[A-Za-z0-9+/=\s\\]{0,1500}"
 
+# A PEM key's header once more in base64, as Kubernetes keeps them.
+_ENCODED = rb"LS0tLS1CRUdJTiB(?:QUklWQVRF|SU0EgUFJJVkFURS|FQyBQUklWQVRF|PUEVOU1NIIFBSSVZBVE)"
 _LOGIN = rb"login[ \t\n]{1,8}[^\s]{1,64}[ \t\n]{1,8}password[ \t\n]{1,8}[^\s]{3,128}"
 _CRYPT = rb"[56y]\$[A-Za-z0-9./=,$]{40,200}|1\$[A-Za-z0-9./]{1,8}\$[A-Za-z0-9./]{22}"
 _BCRYPT = rb"2[abxy]\$[0-9]{2}\$[A-Za-z0-9./]{53}"
@@ -41,12 +44,9 @@ _EXPRESSIONS: tuple[tuple[str, bytes], ...] = (
     ("aws-access-key", rb"A[KS]IA(?<![A-Z0-9]A[KS]IA)[A-Z0-9]{16}(?![A-Z0-9])"),
     (
         "aws-secret-key",
-        rb"ecret_?(?:[Aa]ccess_?)?[Kk]ey" + _ASSIGNED + rb"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
+        rb"ecret[_ -]?(?:[Aa]ccess[_ -]?)?[Kk]ey" + _ASSIGNED + _AWS_SECRET,
     ),
-    (
-        "aws-secret-key",
-        rb"ECRET_(?:ACCESS_)?KEY" + _ASSIGNED + rb"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
-    ),
+    ("aws-secret-key", rb"ECRET_(?:ACCESS_)?KEY" + _ASSIGNED + _AWS_SECRET),
     ("aws-session-token", rb"FwoGZXIvYXdz[A-Za-z0-9/+]{80,2000}"),
     ("aws-session-token", rb"IQoJb3JpZ2lu[A-Za-z0-9/+]{80,2000}"),
     (
@@ -58,6 +58,7 @@ _EXPRESSIONS: tuple[tuple[str, bytes], ...] = (
         + _KEY_REST,
     ),
     ("private-key", rb"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/]{32}" + _KEY_REST),
+    ("private-key", _ENCODED + rb"[A-Za-z0-9+/=]{32,1500}"),
     ("private-key", rb"PuTTY-User-Key-File-[0-9]: [a-z0-9-]{2,40}"),
     ("private-key", rb"AGE-SECRET-KEY-1[A-Z0-9]{40,64}"),
     ("private-key", rb"rivateKey[ \t]{0,8}=[ \t]{0,8}[A-Za-z0-9+/]{43}="),
@@ -109,9 +110,18 @@ _IN_SETTINGS: tuple[tuple[str, bytes], ...] = tuple(
     )
 )
 
+# Whose private half may log in somewhere: no secret, but somebody's.
+_PUBLIC_KEYS: tuple[tuple[str, bytes], ...] = (
+    ("ssh-public-key", rb"ssh-(?:rsa|dss|ed25519) AAAA[A-Za-z0-9+/=]{40,1500}"),
+    ("ssh-public-key", rb"ecdsa-sha2-nistp[0-9]{3} AAAA[A-Za-z0-9+/=]{40,1500}"),
+)
+
 PATTERNS = (
     *(Pattern(kind, re.compile(expression)) for kind, expression in _EXPRESSIONS),
-    *(Pattern(kind, re.compile(expression), settings=True) for kind, expression in _IN_SETTINGS),
+    *(
+        Pattern(kind, re.compile(expression), settings=True)
+        for kind, expression in _IN_SETTINGS + _PUBLIC_KEYS
+    ),
 )
 # What a program writes for itself, and what is no secret by being like all others.
 EVERYWHERE = tuple(pattern for pattern in PATTERNS if not pattern.settings)

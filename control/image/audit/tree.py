@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import concurrent.futures
+import errno
 import itertools
 import multiprocessing
 import os
@@ -69,9 +70,12 @@ def _walk(root: Path) -> _Seen:
         for entry in os.scandir(root / below):
             path = f"{below}/{entry.name}" if below else entry.name
             seen.names.append((path, os.fsencode(path)))
+            seen.names += ((path, value) for value in _attributes(entry.path))
             if entry.is_dir(follow_symlinks=False):
                 if path in away:
-                    seen.unread.append(Unread(where=path, why=f"{away[path]}: not on the disk"))
+                    seen.unread.append(
+                        Unread(where=path, why=f"{away[path]}: not on the disk", away=True)
+                    )
                 else:
                     pending.append(path)
             else:
@@ -90,6 +94,16 @@ def _look(path: str, entry: os.DirEntry[str], seen: _Seen, known: set[tuple[int,
     elif status.st_nlink == 1 or (status.st_dev, status.st_ino) not in known:
         seen.files.append(File(path, status.st_size))
         known.add((status.st_dev, status.st_ino))
+
+
+def _attributes(path: str) -> Iterator[bytes]:
+    try:
+        for name in os.listxattr(path, follow_symlinks=False):
+            yield os.getxattr(path, name, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.ENODATA):
+            raise
+        # The file system has none, or one went while we looked.
 
 
 def _in_names(named: list[tuple[str, bytes]]) -> Iterator[Finding]:
