@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.core.errors import ParallelizerError
-from local import children, containers, disks, env_file, lock, processes
+from local import children, containers, disks, env_file, lock, ports, processes
 from local.bodies import Kind
 from local.children import Child, ChildFailed, Watch
 from local.images import ImageStore
@@ -211,14 +210,6 @@ def sweep(place: Place) -> None:
         disks.wipe(scratch)
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports on loopback that nothing has now; held together, so that they differ."""
-    with socket.socket() as one, socket.socket() as other:
-        for probe in (one, other):
-            probe.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
-
-
 def _clean(place: Place) -> None:
     """State does not outlive a local cloud."""
     place.env.unlink(missing_ok=True)
@@ -255,7 +246,7 @@ def place_in(
     machines: Machines | None = None,
 ) -> Place:
     """The folder, with free ports where none are given."""
-    free, ec2_free = free_ports()
+    free, ec2_free = ports.free(2)
     return Place(
         directory=directory.resolve(),
         port=port or free,
