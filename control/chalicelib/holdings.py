@@ -12,26 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from aws_parallelizer.core.fleet import Beat, Instance, Intent, Mark, Phase, SpotRequest
+from aws_parallelizer.core.fleet import Beat, Instance, Intent, Mark, SpotRequest
+from chalicelib import spot_requests
+from chalicelib.health import Health
 
 UNSEEN = timedelta(minutes=5)  # DescribeInstances has been seen to lag a launch by 90 s
-SIGN_OF_LIFE = timedelta(minutes=10)  # to boot and fetch the environment; between two beats
 OVERDUE = timedelta(minutes=10)  # a request that waits so long for an instance waits in vain
 DOOM = timedelta(minutes=30)  # EC2 takes an instance two minutes after its warning, or not at all
 SLOW_END = timedelta(minutes=30)  # an instance shuts down within minutes, or something is wrong
-_SKEW = timedelta(minutes=2)  # between an instance's clock and EC2's
 _ALIVE = ("pending", "running")
 _GOING = ("shutting-down", "terminated")
-_LIVE = ("open", "active", "disabled")
-_MARKED = ("marked-for-termination", "marked-for-stop")
-_STOPPED_FROM_WITHIN = "instance-stopped-by-user"  # EC2's word, also for a shutdown command
-_CANCELLED_RUNNING = "request-canceled-and-instance-running"
-_RECLAIMED = (
-    "instance-terminated-no-capacity",
-    "instance-terminated-by-price",
-    "instance-terminated-capacity-oversubscribed",
-    "instance-terminated-by-service",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +46,7 @@ class Holdings:
     @cached_property
     def live_requests(self) -> tuple[SpotRequest, ...]:
         """Requests that may still launch something, now or when their instance has ended."""
-        return tuple(request for request in self.requests if _is_live(request))
+        return tuple(request for request in self.requests if spot_requests.is_live(request))
 
     @cached_property
     def cancellable(self) -> tuple[SpotRequest, ...]:
@@ -121,7 +111,7 @@ class Holdings:
         """Instances that stopped themselves when there was no work, and can be started again: those
         that worked before. What never did would stop itself again and again.
         """
-        return tuple(each for each in self._at_rest if self._has_worked(each))
+        return tuple(each for each in self._at_rest if self._health.has_worked(each))
 
     @cached_property
     def misgiven(self) -> tuple[str, ...]:
@@ -157,13 +147,13 @@ class Holdings:
             for each in self._alive
             if each.id not in self.doomed
             and each.id not in self.suspects
-            and not self._drains(each)
+            and not self._health.drains(each)
         )
 
     @cached_property
     def doomed(self) -> frozenset[str]:
         """Ids of running instances that EC2 said it takes back."""
-        requests = {each.id for each in self.requests if each.status in _MARKED}
+        requests = {each.id for each in self.requests if each.status in spot_requests.MARKED}
         marked = {
             each.instance
             for each in self.marks
@@ -199,7 +189,9 @@ class Holdings:
         return tuple(
             each
             for each in self.requests
-            if each.status == _CANCELLED_RUNNING and each.instance and each.instance not in shown
+            if each.status == spot_requests.CANCELLED_RUNNING
+            and each.instance
+            and each.instance not in shown
         )
 
     @cached_property
@@ -207,7 +199,9 @@ class Holdings:
         """Ids of live requests whose instance is still to come, or to come again."""
         there = {instance.id for instance in self._alive} | self.unseen
         return frozenset(
-            each.id for each in self.requests if _relaunches(each) and each.instance not in there
+            each.id
+            for each in self.requests
+            if spot_requests.relaunches(each) and each.instance not in there
         )
 
     @cached_property
@@ -241,11 +235,12 @@ class Holdings:
 
     def beat_of(self, instance: str) -> Beat | None:
         """What the instance's worker last said."""
-        return self._beats.get(instance)
+        return self._health.beats.get(instance)
 
     def was_reclaimed(self, instance: str) -> bool:
         """Whether EC2 took the instance, or said that it would."""
-        by_request = {each.id for each in self.requests if each.status in (*_MARKED, *_RECLAIMED)}
+        taken = (*spot_requests.MARKED, *spot_requests.RECLAIMED)
+        by_request = {each.id for each in self.requests if each.status in taken}
         asked = {each.request for each in self.instances if each.id == instance}
         marked = {each.instance for each in self.marks if each.action != "rebalance"}
         return instance in marked or bool(asked & by_request)
@@ -265,8 +260,8 @@ class Holdings:
         return frozenset(each.id for each in self.protected)
 
     @cached_property
-    def _beats(self) -> dict[str, Beat]:
-        return {beat.instance: beat for beat in self.beats}
+    def _health(self) -> Health:
+        return Health(now=self.now, beats={beat.instance: beat for beat in self.beats})
 
     @cached_property
     def _coming(self) -> int:
@@ -283,55 +278,21 @@ class Holdings:
             return ""
         if self._is_misgiven(instance):
             return "on-demand, though spot was asked for"
-        beat = self._beat_of_this_run(instance)
-        if beat is None or not (beat.ready or beat.phase is Phase.ENDED):
-            return "" if self.now - instance.launched < SIGN_OF_LIFE else "never worked"
-        if beat.phase is Phase.ENDED:
-            return "its worker has ended"
-        return "" if self.now - beat.seen < SIGN_OF_LIFE else "silent"
+        return self._health.trouble(instance)
 
     def _suspicion_at_rest(self, instance: Instance) -> str:
         if instance.id not in {each.instance for each in self.live_requests}:
             return "stopped for good"
-        if instance in self._at_rest and not self._has_worked(instance):
+        if instance in self._at_rest and not self._health.has_worked(instance):
             return "never worked"
         return ""
 
     @cached_property
     def _at_rest(self) -> tuple[Instance, ...]:
-        restful = {
-            each.instance
-            for each in self.requests
-            if each.state == "disabled" and each.status == _STOPPED_FROM_WITHIN
-        }
+        restful = {each.instance for each in self.requests if spot_requests.rests(each)}
         return tuple(
             each for each in self.instances if each.state == "stopped" and each.id in restful
         )
 
-    def _has_worked(self, instance: Instance) -> bool:
-        beat = self._beat_of_this_run(instance)
-        return beat is not None and beat.ready
-
     def _is_misgiven(self, instance: Instance) -> bool:
         return instance.launch in self._spot_launches and not instance.spot
-
-    def _drains(self, instance: Instance) -> bool:
-        beat = self._beat_of_this_run(instance)
-        return beat is not None and beat.phase is Phase.DRAINING
-
-    def _beat_of_this_run(self, instance: Instance) -> Beat | None:
-        """Its worker's beat, unless that is from before the instance was stopped and started."""
-        beat = self._beats.get(instance.id)
-        return beat if beat and beat.started >= instance.launched - _SKEW else None
-
-
-def _is_live(request: SpotRequest) -> bool:
-    if request.state == "open":
-        return True
-    return request.type == "persistent" and request.state in _LIVE
-
-
-def _relaunches(request: SpotRequest) -> bool:
-    """Whether EC2 will launch or start an instance for it without being asked."""
-    stopped_from_within = request.state == "disabled" and request.status == _STOPPED_FROM_WITHIN
-    return _is_live(request) and not stopped_from_within

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aws_parallelizer.core.fleet import Backoff, Intent
-from chalicelib.holdings import SIGN_OF_LIFE, UNSEEN, Holdings
+from chalicelib.health import SIGN_OF_LIFE
+from chalicelib.holdings import UNSEEN, Holdings
 
 MOST_BARREN = 3
 _FIRST_WAIT = timedelta(minutes=10)

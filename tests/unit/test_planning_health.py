@@ -8,7 +8,8 @@ import pytest
 
 from aws_parallelizer.core.fleet import Phase
 from chalicelib.actions import CancelRequests, Launch, Terminate
-from chalicelib.holdings import DOOM, OVERDUE, SIGN_OF_LIFE
+from chalicelib.health import SIGN_OF_LIFE
+from chalicelib.holdings import DOOM, OVERDUE
 from chalicelib.planning import plan
 from situations import NOW, beat, instance, intent, launched, mark, request, situation
 
