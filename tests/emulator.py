@@ -22,7 +22,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 # Below the ports that connections get by themselves: what is free stays so until it is used.
-_FIRST_PORT, _PORTS_EACH = 10_000, 2_000
+_FIRST_PORT, _PORTS_EACH = 10_000, 1_000
 
 
 def free_port() -> int:

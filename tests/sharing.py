@@ -16,7 +16,10 @@ MOST = 5
 
 # These are begun first. The acceptance tests share a local cloud and mostly wait for it.
 _LAYERS = ("tests/acceptance/", "tests/integration/", "tests/contract/", "tests/unit/")
-_OWN_CLOUD = "tests/acceptance/test_demo.py"
+_CLOUDS_OF_THEIR_OWN = (
+    "tests/acceptance/test_demo.py",
+    "tests/acceptance/test_local_cloud_ends.py",
+)
 _PACKAGE = "tests/unit/test_package"
 _BUILT_IMAGE = "tests/image/test_built"
 
@@ -29,7 +32,7 @@ def processes() -> int:
 def share(nodeid: str) -> str:
     """The share that a test is in."""
     file = nodeid.partition("::")[0]
-    if file.startswith(_LAYERS[0]) and file != _OWN_CLOUD:
+    if file.startswith(_LAYERS[0]) and file not in _CLOUDS_OF_THEIR_OWN:
         return _LAYERS[0]
     for costly in (_PACKAGE, _BUILT_IMAGE):
         if file.startswith(costly):

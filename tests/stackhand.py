@@ -87,6 +87,7 @@ class Stack:
 
     def __init__(self, endpoint: str, name: str, *parameters: str) -> None:
         self.endpoint, self.name = endpoint, name
+        self._clients: dict[str, Any] = {}
         ended = run_deploy(endpoint, name, *parameters)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         self.said = ended.stdout
@@ -97,14 +98,13 @@ class Stack:
         [described] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
         self.base = f"{self.endpoint}/restapis/{self.outputs['RestAPIId']}/api/_user_request_"
+        session = boto3.session.Session("test", "test", region_name=emulator.REGION)
+        self.api = Api(session, base=self.base, region=emulator.REGION)
 
     def client(self, service: str) -> Any:
-        return emulator.client(service, self.endpoint)
-
-    @property
-    def api(self) -> Api:
-        session = boto3.session.Session("test", "test", region_name=emulator.REGION)
-        return Api(session, base=self.base, region=emulator.REGION)
+        if service not in self._clients:
+            self._clients[service] = emulator.client(service, self.endpoint)
+        return self._clients[service]
 
     def put(self, key: str, body: bytes = b"x") -> None:
         self.client("s3").put_object(Bucket=self.outputs["InputBucket"], Key=key, Body=body)

@@ -42,6 +42,7 @@ class Cloud:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._clients: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._log = (folder / "up.log").open("wb")
         self.process = subprocess.Popen(
@@ -78,14 +79,16 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """A plain boto3 client, its endpoint from the environment's names."""
-        name = "AWS_ENDPOINT_URL_EC2" if service == "ec2" else "AWS_ENDPOINT_URL"
-        return boto3.client(
-            service,
-            endpoint_url=self.env[name],
-            region_name=self.env["AWS_REGION"],
-            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
-        )
+        if service not in self._clients:
+            name = "AWS_ENDPOINT_URL_EC2" if service == "ec2" else "AWS_ENDPOINT_URL"
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.env[name],
+                region_name=self.env["AWS_REGION"],
+                aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
 
     def call(
         self,

@@ -48,9 +48,9 @@ class MotoWorld(World):
     def __init__(self, client: Any) -> None:
         super().__init__()
         self.recorded = Recorded(client)
-        self.root_device = "/dev/xvda"
-        image = client.register_image(Name="made", RootDeviceName=self.root_device)
-        self.image_id = image["ImageId"]
+        self.image_id = client.register_image(Name="made")["ImageId"]
+        [image] = client.describe_images(ImageIds=[self.image_id])["Images"]
+        self.root_device = image["RootDeviceName"]
         self.ssm.values = {"/parallelizer/image-id": self.image_id}
 
     @property
