@@ -14,14 +14,23 @@ import pytest
 
 MOST = 5
 
-# These are begun first. The acceptance tests share a local cloud and mostly wait for it.
-_LAYERS = ("tests/acceptance/", "tests/integration/", "tests/contract/", "tests/unit/")
-_CLOUDS_OF_THEIR_OWN = (
-    "tests/acceptance/test_demo.py",
-    "tests/acceptance/test_local_cloud_ends.py",
+# These are begun first, in this order.
+_LAYERS = (
+    "tests/image/",
+    "tests/acceptance/",
+    "tests/integration/",
+    "tests/contract/",
+    "tests/unit/",
 )
-_PACKAGE = "tests/unit/test_package"
-_BUILT_IMAGE = "tests/image/test_built"
+
+# Shares that are more than one file, by how the names of these begin; the first that fits counts.
+_LARGER = {
+    "tests/image/test_built": "tests/image/test_built",  # one built image
+    "tests/acceptance/test_demo": "",  # has a local cloud of its own
+    "tests/acceptance/test_local_cloud_ends": "",  # likewise
+    "tests/acceptance/": "tests/acceptance/",  # one local cloud
+    "tests/unit/test_package": "tests/unit/test_package",  # one packaged app
+}
 
 
 def processes() -> int:
@@ -32,12 +41,8 @@ def processes() -> int:
 def share(nodeid: str) -> str:
     """The share that a test is in."""
     file = nodeid.partition("::")[0]
-    if file.startswith(_LAYERS[0]) and file not in _CLOUDS_OF_THEIR_OWN:
-        return _LAYERS[0]
-    for costly in (_PACKAGE, _BUILT_IMAGE):
-        if file.startswith(costly):
-            return costly
-    return file
+    larger = next((name for start, name in _LARGER.items() if file.startswith(start)), "")
+    return larger or file
 
 
 def order(items: list[pytest.Item]) -> None:
@@ -46,7 +51,7 @@ def order(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[int, int, str]:
         name = share(item.nodeid)
-        layer = next((n for n, layer in enumerate(_LAYERS) if name.startswith(layer)), -1)
+        layer = next((n for n, layer in enumerate(_LAYERS) if name.startswith(layer)), len(_LAYERS))
         return layer, -sizes[name], name
 
     items.sort(key=rank)
