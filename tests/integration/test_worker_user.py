@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 HEAD = "#!/bin/sh\n"
+NAP = f"77.{os.getpid()}"  # seconds, by which a sleep is known as one of these tests'
 LOOK = """
 user() { echo "$1=$(id -$2)"; }
 user uid u; user gid g; user groups G
@@ -89,10 +90,10 @@ def test_an_attempt_can_neither_read_another_nor_look_into_its_process(
             "run.sh": HEAD
             + """
 try() { name=$1; shift; "$@" > /dev/null 2>&1 && echo $name=allowed || echo $name=refused; }
-if [ "$1" = victim ]; then chmod 777 . ; echo secret > file; chmod 666 file; exec sleep 60; fi
+if [ "$1" = victim ]; then chmod 777 . ; echo secret > file; chmod 666 file; exec sleep NAP; fi
 while :; do
   for pid in $(pgrep -u nobody -x sleep); do
-    [ "$(ps -o args= -p $pid)" = "sleep 60" ] && break 2
+    [ "$(ps -o args= -p $pid)" = "sleep NAP" ] && break 2
   done
   sleep 0.1
 done
@@ -101,7 +102,7 @@ try file cat /proc/$pid/cwd/file
 try environ cat /proc/$pid/environ
 try by-name cat ../../1/work/file ../../2/work/file
 for n in 1 2; do try folder$n ls ../../$n; done
-"""
+""".replace("NAP", NAP)
         },
         timeout=20,
         maxAttempts=1,
@@ -140,7 +141,7 @@ def test_an_attempt_finds_nothing_of_those_that_had_its_folder_before(
 def test_a_time_limit_ends_the_other_users_processes(
     endpoint: str, start: Callable[..., Machine]
 ) -> None:
-    script = "(trap '' TERM; exec sleep 777) & sleep 777; true"
+    script = f"(trap '' TERM; exec sleep {NAP}) & sleep {NAP}; true"
     site = Site(endpoint, files={"run.sh": f"{HEAD}{script}\n"}, timeout=1, maxAttempts=1)
     site.put("data/a")
     machine = start(site)
@@ -150,7 +151,7 @@ def test_a_time_limit_ends_the_other_users_processes(
     sleeping = [
         entry
         for entry in Path("/proc").glob("[0-9]*/cmdline")
-        if entry.exists() and entry.read_bytes() == b"sleep\0777\0"
+        if entry.exists() and entry.read_bytes() == f"sleep\0{NAP}\0".encode()
     ]
     assert sleeping == []
 
