@@ -16,8 +16,9 @@ MOST = 5
 
 # These are begun first, in this order.
 _LAYERS = (
-    "tests/image/",
+    "tests/image/test_built",
     "tests/acceptance/",
+    "tests/image/",
     "tests/integration/",
     "tests/contract/",
     "tests/unit/",
