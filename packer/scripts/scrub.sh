@@ -10,7 +10,10 @@ scrub_access() {
         [ -d "$home" ] || continue
         # Keys, histories, credentials, caches: all hidden files but the skeleton's.
         find "$home" -xdev -mindepth 1 -maxdepth 1 -name '.*' \
-            ! -name .bashrc ! -name .profile ! -name .bash_logout -exec rm -rf -- {} +
+            ! -name .bashrc ! -name .profile ! -name .bash_logout ! -name .ssh -exec rm -rf -- {} +
+        # Packer looks once more into this one file when all is done.
+        find "$home/.ssh" -xdev -mindepth 1 ! -name authorized_keys -delete 2>/dev/null || :
+        [ ! -e "$home/.ssh/authorized_keys" ] || : > "$home/.ssh/authorized_keys"
     done
 }
 
@@ -22,7 +25,7 @@ scrub_identity() {
     if command -v cloud-init >/dev/null; then cloud-init clean --logs --seed; fi
     rm -rf /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
     # cloud-init wrote these from the builder's metadata, and writes them anew.
-    rm -f /etc/sudoers.d/90-cloud-init-users /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
+    rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
     rm -f /etc/hostname
 }
 
