@@ -281,10 +281,11 @@ def test_ctrl_c_gives_packer_the_time_to_remove_what_it_started(here: Path, tmp_
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     until((here / "builder").exists, seconds=60, what="Packer builds")
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGTERM)  # an impatient second one does not reach Packer
+    os.killpg(process.pid, signal.SIGINT)  # a terminal tells all that run in it
+    os.killpg(process.pid, signal.SIGTERM)  # an impatient second one does not reach Packer
     told, _ = process.communicate(timeout=60)
     assert (here / "cleaned").exists()
     assert "told interrupted; Packer has ended what it had started" in told

@@ -55,6 +55,13 @@ def test_the_same_is_found_however_the_stream_is_cut(
     assert sorted(scan(cut(text, places), EVERYWHERE)) == whole(text)
 
 
+def test_what_stands_before_a_match_is_seen_across_a_cut() -> None:
+    text = b"\n" * 9 + b"Z" + SECRETS[0] + b"\n" * 2 * LONGEST
+    assert whole(text) == []  # letters before it: no key's name, but a piece of something longer
+    for place in range(LONGEST, LONGEST + 20):
+        assert list(scan(cut(text, [place]), EVERYWHERE)) == []
+
+
 @pytest.mark.parametrize("before", range(-45, 5, 3))
 def test_a_secret_across_the_edge_of_a_chunk_is_found_once(tmp_path: Path, before: int) -> None:
     file = tmp_path / "disk.raw"
