@@ -23,10 +23,10 @@ from benchmarks.contenders import (
 )
 from benchmarks.measuring import Failed, Figures, Watch
 from benchmarks.servers import Fauxqs, Ministack, Roto
-from benchmarks.sites import COPY, LARGE, NOTHING, Inputs, Site, Work
+from benchmarks.sites import COPY, DOWN, HUGE, LARGE, NOTHING, Inputs, Site, Work
 
 _SPARE = 2  # small files before the large ones, done by when the window opens
-_LARGE_FILES = 20
+_LARGE_BYTES = 20 * LARGE.size  # of large files together
 
 
 class Series(NamedTuple):
@@ -41,6 +41,8 @@ SERIES = (
     Series(COPY, "", (WORKER, WITHOUT_LEDGER, BOTO3_LOOP, CELERY, PARALLEL, BULK)),
     Series(NOTHING, ", no-op", (WORKER, WITHOUT_LEDGER, BOTO3_LOOP, CELERY)),
     Series(LARGE, ", 64 MiB", (WORKER, BOTO3_LOOP, BULK)),
+    Series(DOWN, ", 64 MiB down", (WORKER,)),
+    Series(HUGE, ", 1 GiB", (WORKER, BULK)),
 )
 
 
@@ -92,7 +94,7 @@ def _series(
     failed = False
     for _ in range(options.rounds if contenders else 0):
         # A fresh server each round: none gets an older heap than another.
-        server = Roto(folder) if series.work == LARGE else Fauxqs(folder)
+        server = Roto(folder) if series.work.is_large else Fauxqs(folder)
         try:
             failed |= _round(series, contenders, options, folder, ministack, server, runs)
         finally:
@@ -115,9 +117,9 @@ def _round(
     server: Fauxqs | Roto,
     runs: dict[str, list[Figures]],
 ) -> bool:
-    large = series.work == LARGE
+    large, size = series.work.is_large, series.work.size
     counts = {
-        each.name: _LARGE_FILES if large else max(20, int(each.files * options.scale))
+        each.name: _LARGE_BYTES // size if large else max(20, int(each.files * options.scale))
         for each in contenders
     }
     spare = _SPARE if large else 0

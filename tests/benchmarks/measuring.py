@@ -34,7 +34,8 @@ class Figures(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One run. None = does not apply.
 
     `cpu` is the contender's own, `command_cpu` the programs' that it ran; a contender that is a
-    tree of processes has both in the first. Start is from the process's to the first file's end.
+    tree of processes has both in the first, and in the CPU a GiB of inputs. Start is from the
+    process's to the first file's end.
     """
 
     files: int
@@ -44,6 +45,7 @@ class Figures(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     command_cpu_ms_per_file: float | None
     server_cpu_ms_per_file: float
     ledger_server_cpu_ms_per_file: float | None
+    cpu_seconds_per_gib: float | None = None
     peak_memory_mib: float | None = None
     start_seconds: float | None = None
     start_cpu_seconds: float | None = None
@@ -91,6 +93,7 @@ class Watch:
             command_cpu_ms_per_file=None,
             server_cpu_ms_per_file=(self._server.cpu_ms() - server) / self._files,
             ledger_server_cpu_ms_per_file=None,
+            cpu_seconds_per_gib=self._per_gib(used.own + used.children, self._files),
             **self._per_file(self._calls().since(before)),
         )
 
@@ -112,6 +115,7 @@ class Watch:
             command_cpu_ms_per_file=used.children / files,
             server_cpu_ms_per_file=(ended.server - began.server) / files,
             ledger_server_cpu_ms_per_file=ledger,
+            cpu_seconds_per_gib=self._per_gib(used.own, files),
             peak_memory_mib=usage.peak_mib(started.process.pid),
             start_seconds=first.at - clock,
             start_cpu_seconds=first.cpu.own / 1000,
@@ -148,6 +152,11 @@ class Watch:
 
     def _calls(self) -> Calls:
         return self._server.calls() if isinstance(self._server, Fauxqs) else Calls({})
+
+    def _per_gib(self, cpu_ms: float, files: int) -> float | None:
+        if not self._site.work.is_large:
+            return None
+        return cpu_ms / 1000 * 2**30 / sum(self._site.sizes[-files:])
 
     def _per_file(self, calls: dict[str, int]) -> dict[str, float]:
         gets = sum(calls.get(f"S3 {how} {self._site.inputs.bucket}", 0) for how in ("GET", "HEAD"))

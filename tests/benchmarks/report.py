@@ -13,6 +13,7 @@ _COLUMNS = {
     "filesPerSecond": "files/s",
     "megabytesPerSecond": "MB/s",
     "cpuMsPerFile": "CPU ms/file",
+    "cpuSecondsPerGib": "CPU s/GiB",
     "commandCpuMsPerFile": "command",
     "serverCpuMsPerFile": "server",
     "ledgerServerCpuMsPerFile": "ledger srv",

@@ -19,6 +19,7 @@ from benchmarks import usage
 from waiting import until
 
 SCRIPTS = Path(sys.executable).parent
+LARGEST_IN_FAUXQS = 10_000_000
 FAUXQS = SCRIPTS.parent / "fauxqs" / "node_modules" / "fauxqs"
 
 

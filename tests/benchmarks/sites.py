@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import uuid
@@ -20,10 +21,11 @@ from aws_parallelizer.core.job import Job as JobRow
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.parameters import Parameters, parse_pairs
 from aws_parallelizer.core.user_data import UserData
-from benchmarks.servers import Fauxqs, Ministack, Roto
+from benchmarks.servers import LARGEST_IN_FAUXQS, Fauxqs, Ministack, Roto
 from machines import zipped
 
 PREFIX = "data/"
+MIB = 1024 * 1024
 _SPARE = b"-" * 1024  # what the window's opening waits for, where the files themselves are few
 
 
@@ -35,15 +37,24 @@ class Work(NamedTuple):
     size: int
     makes_output: bool
 
+    @property
+    def is_large(self) -> bool:
+        """Whether only some servers have room for such files."""
+        return self.size > LARGEST_IN_FAUXQS
+
 
 COPY = Work(
     "1 KiB files, cp", '#!/bin/sh\ncp "$1" "$1.out" && echo "$1.out"\n', 1024, makes_output=True
 )
 NOTHING = Work("1 KiB files, no-op program", "#!/bin/true\n", 1024, makes_output=False)
-LARGE = Work(
-    "64 MiB files, mv",
-    '#!/bin/sh\nmv "$1" "$1.out" && echo "$1.out"\n',
-    64 * 1024 * 1024,
+_MOVE = '#!/bin/sh\nmv "$1" "$1.out" && echo "$1.out"\n'
+LARGE = Work("64 MiB files, mv", _MOVE, 64 * MIB, makes_output=True)
+HUGE = Work("1 GiB files, mv", _MOVE, 1024 * MIB, makes_output=True)
+# What LARGE costs more than this is the way up.
+DOWN = Work(
+    "64 MiB files, 1-byte output",
+    '#!/bin/sh\nprintf . >"$1.out" && echo "$1.out"\n',
+    64 * MIB,
     makes_output=True,
 )
 
@@ -60,9 +71,11 @@ class Inputs:
         self.sizes = [len(_SPARE)] * spare + [work.size] * files
         self.keys = [f"{PREFIX}{number:05}" for number in range(len(self.sizes))]
         for key, size in zip(self.keys, self.sizes, strict=True):
-            self._s3.put_object(
-                Bucket=self.bucket, Key=key, Body=body if size == work.size else _SPARE
-            )
+            content = body if size == work.size else _SPARE
+            if work.is_large:  # in parts, where they are many
+                self._s3.upload_fileobj(io.BytesIO(content), self.bucket, key)
+            else:
+                self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
 
 
 class Site:
