@@ -49,7 +49,6 @@ UNIT_NAME = "first-boot.service"
 
 # In this computer's network the image's own sshd and resolver would take what is not theirs.
 ARGUMENTS = (
-    "cloud-init=disabled",
     "systemd.mask=ssh.service",
     "systemd.mask=systemd-resolved.service",
     f"systemd.wants={UNIT_NAME}",

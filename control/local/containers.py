@@ -26,8 +26,9 @@ LOOK_SECONDS = 0.05
 MOUNT_AND_RUN = Path(__file__).with_name("mount_and_run.py")
 
 
-# The root is mounted already, and not from a disk of its own as fstab says.
-MASKED = ("systemd.mask=systemd-remount-fs.service",)
+# The root is mounted already, and not from a disk of its own as fstab says. And cloud-init cannot
+# find out that a container is a machine of EC2, but may ask this computer's metadata service.
+ALWAYS = ("systemd.mask=systemd-remount-fs.service", "cloud-init=disabled")
 
 
 class Container:
@@ -54,7 +55,7 @@ class Container:
         command = [sys.executable, "-I", "-S", str(MOUNT_AND_RUN), options, str(root)]
         command += _nspawn(root, name, network)
         command += [f"--bind-ro={here}:{inside}" for here, inside in (binds or {}).items()]
-        command += [*MASKED, *arguments]
+        command += [*ALWAYS, *arguments]
         with console.open("ab") as output:
             self._process = subprocess.Popen(
                 processes.tethered(command, parting=signal.SIGTERM),
@@ -125,8 +126,17 @@ def sweep(folder: Path) -> None:
             pid = int(entry.parent.name)
             if words[0] == b"systemd-nspawn" and any(_is_in(word, folder) for word in words):
                 log.warning("ending container %s, which was left", pid)
-                init = init_of(pid)
-                processes.send(pid if init is None else init, signal.SIGKILL)
+                _end(pid)
+
+
+def _end(nspawn: int) -> None:
+    """As `Container.kill` does, for one that another process has started."""
+    deadline = time.monotonic() + START_SECONDS
+    while Path(f"/proc/{nspawn}").exists() and time.monotonic() < deadline:
+        init = init_of(nspawn)
+        if init is not None:
+            processes.send(init, signal.SIGKILL)
+        time.sleep(LOOK_SECONDS)
 
 
 def _is_in(word: bytes, folder: Path) -> bool:

@@ -110,10 +110,6 @@ class LocalEc2(ImageActions):
     def create_launch_template_version(self) -> ActionResult:
         return self._once(super().create_launch_template_version)
 
-    @in_ec2_words
-    def create_image(self) -> ActionResult:
-        return super().create_image()
-
     def get_console_output(self) -> ActionResult:
         name = self.ec2_backend.get_instance(self._get_param("InstanceId")).id
         console = self.cloud.console(name)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses import EC2Response
@@ -20,7 +21,6 @@ from local.launching import Specification, tag_specifications, tags_of
 from local.machine import State
 from local.moto_rows import DEFAULT_DISK_GIB, plain
 from local.roots import ARCHITECTURES
-from local.rows import CloudError
 from local.volumes import Volume
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class ImageActions(EC2Response):
             body = None if machine is None else machine.body
             if machine is not None and body is not None and machine.state is not State.STOPPED:
                 message = "The local EC2 makes images of stopped instances only."
-                raise CloudError("IncorrectInstanceState", message)
+                raise EC2ClientError("IncorrectInstanceState", message)
             row = self._new_row(call)
             if machine is not None and body is not None and body.volume is not None:
                 row.state = "pending"

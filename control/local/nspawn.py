@@ -42,7 +42,7 @@ class NspawnBody:
                 name=identity.instance,
                 console=self._console,
                 network=self._wiring.network.path,
-                arguments=["cloud-init=disabled", *self._wiring.arguments],
+                arguments=self._wiring.arguments,
             )
         except OSError:
             self._wiring.close()

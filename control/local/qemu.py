@@ -54,18 +54,8 @@ class QemuBody:
         self._console = folder / "console.log"
         self._own_disk = folder / "disk.qcow2"
         if not self._own_disk.exists():
-            _run(
-                "qemu-img",
-                "create",
-                "-q",
-                "-f",
-                "qcow2",
-                "-F",
-                "raw",
-                "-b",
-                disk.path,
-                self._own_disk,
-            )
+            layout = ["-q", "-f", "qcow2", "-F", "raw", "-b", str(disk.path)]
+            _run("qemu-img", "create", *layout, self._own_disk)
         self._control = folder / "qmp"
         self._control.unlink(missing_ok=True)
         self._wiring = Wiring(identity, surroundings)

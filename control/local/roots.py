@@ -81,11 +81,12 @@ def base(release: str, *, arch: str | None = None) -> Path:
     folder = cache_folder() / "roots"
     root = folder / name_of(release, arch, today=datetime.now(UTC))
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock"):
-        if not root.is_dir():
-            _make(root, release, arch)
-            _tidy(folder, keep=root)
-        os.utime(root)
+    if not root.is_dir():
+        with _alone(folder / "lock"):
+            if not root.is_dir():
+                _make(root, release, arch)
+                _tidy(folder, keep=root)
+    os.utime(root)
     return root
 
 

@@ -14,17 +14,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.core.errors import ParallelizerError
 from local import children, containers, disks, env_file, lock, ports, processes
-from local.bodies import Kind
 from local.children import Child, ChildFailed, Watch
-from local.images import ImageStore
+from local.default_image import image_to_boot, register_image
 from local.settings import (
-    IMAGE_PARAMETER,
-    REGION,
     STACK,
     STACK_PARAMETERS,
     Machines,
@@ -157,39 +154,6 @@ def ec2_command(place: Place) -> list[str]:
     return [sys.executable, "-m", "local.ec2", *here]
 
 
-def image_to_boot(machines: Machines) -> str | None:
-    """The id of the newest image that was built here, None = none is needed.
-
-    Raises ParallelizerError if instances are machines, and there is neither one nor a Debian to
-    build one of.
-    """
-    if machines.body == Kind.WORKER:
-        return None
-    found = [one for one in ImageStore(machines.images).images() if one.region == REGION]
-    if not found and not machines.releases:
-        raise ParallelizerError(
-            f"BODY={machines.body} boots the newest image that was built on this computer, "
-            "and there is none; `make rehearse` builds one"
-        )
-    return found[0].id if found else None
-
-
-def register_image(ec2: Any, ssm: Any, *, image: str | None) -> None:
-    """An image's id where a job's default image is read, as `make ami` leaves it; without one, a
-    row's that nothing boots.
-    """
-    image = (
-        image
-        or ec2.register_image(
-            Name="aws-parallelizer-local",
-            Architecture="x86_64",
-            RootDeviceName="/dev/xvda",
-            VirtualizationType="hvm",
-        )["ImageId"]
-    )
-    ssm.put_parameter(Name=IMAGE_PARAMETER, Value=image, Type="String", Overwrite=True)
-
-
 def exports(place: Place, outputs: Mapping[str, str]) -> dict[str, str]:
     """What `.local/env` says."""
     return {
@@ -204,7 +168,6 @@ def exports(place: Place, outputs: Mapping[str, str]) -> dict[str, str]:
 def sweep(place: Place) -> None:
     """End what works on a machine's disk though its machine is gone, and delete the disk."""
     containers.sweep(place.instances)
-    processes.kill(None, folder=place.instances)
     for scratch in place.instances.glob("*/scratch"):
         processes.kill(None, folder=scratch)
         disks.wipe(scratch)

@@ -9,9 +9,10 @@ import pytest
 
 from aws_parallelizer.core.errors import ParallelizerError
 from local import images
+from local.default_image import image_to_boot
 from local.images import Image, ImageStore
 from local.settings import REGION, Machines, Place
-from local.up import ec2_command, image_to_boot
+from local.up import ec2_command
 from local.volumes import Volume
 
 
