@@ -76,7 +76,7 @@ class QuickClient:
         told = answer.headers.get("x-amz-crc32")
         if answer.status != _OK or (told and int(told) != zlib.crc32(answer.data)):
             return None
-        return msgspec.json.decode(answer.data)
+        return msgspec.json.decode(answer.data, type=dict[str, Any])
 
 
 def _pool(url: str, config: Any) -> urllib3.PoolManager:

@@ -186,8 +186,11 @@ class Pipeline:
                 self._stop.drain(f"the queue is gone: {error}")
                 return None
             log.warning("the queue cannot be asked: %s", error)
-            await asyncio.sleep(jittered(_FAILED_POLL_SECONDS))
-            return None
+        except Exception:
+            # What was received in it comes again.
+            log.exception("the queue's answer makes no sense")
+        await asyncio.sleep(jittered(_FAILED_POLL_SECONDS))
+        return None
 
     def _is_idle(self, seconds: float) -> bool:
         return not self._gauge.held and time.monotonic() - self._busy_at >= seconds
