@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aws_parallelizer.core.outcome import Outcome, State
+from leasing import no_polls, run_out
 from machines import Machine, Site
 from proxy import Answer, Call, Gone, Proxy
 from waiting import until
@@ -59,23 +60,6 @@ class Killer:
         if self._victim and (call.name, self._proxy.seen[call.name]) == self._step:
             self._victim.process.kill()
             raise Gone
-
-
-def no_polls(proxy: Proxy) -> None:
-    """A long poll that outlives its worker takes a message along: wait for its end."""
-    until(lambda: not proxy.polls, seconds=20, what="the last poll ends")
-
-
-def run_out(site: Site, proxy: Proxy) -> None:
-    """All leases run out."""
-    no_polls(proxy)
-    for handle in set(proxy.handles):
-        try:
-            site.sqs.change_message_visibility(
-                QueueUrl=site.queue_url, ReceiptHandle=handle, VisibilityTimeout=0
-            )
-        except site.sqs.exceptions.ClientError:
-            continue  # its message is gone, or has another handle by now
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
