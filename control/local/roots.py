@@ -28,8 +28,8 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's names, D
 RELEASES = {"12": "bookworm", "13": "trixie"}
 
 COMMON = (
-    "ca-certificates", "cloud-init", "dbus", "iproute2", "kmod", "openssh-server", "procps",
-    "python3", "sudo", "systemd-sysv", "systemd-timesyncd", "udev",
+    "ca-certificates", "cloud-init", "dbus", "e2fsprogs", "iproute2", "kmod", "openssh-server",
+    "procps", "python3", "sudo", "systemd-sysv", "systemd-timesyncd", "udev",
 )  # fmt: skip
 # What brings the network up differs by release, as on Debian's images.
 NETWORK = {
