@@ -142,6 +142,17 @@ def test_a_download_that_s3_knows_another_checksum_of_is_a_failure(
         bucket.download(tmp_path / "back")
 
 
+def test_a_download_that_cannot_be_told_from_the_next_version_is_a_failure(
+    bucket: Bucket, proxy: Proxy, tmp_path: Path
+) -> None:
+    bucket.put(BODY)
+    proxy.after = lambda _call, answer: answer._replace(
+        headers={k: v for k, v in answer.headers.items() if k.lower() != "etag"}
+    )
+    with pytest.raises(ObjectFailure, match="without an ETag"):
+        bucket.download(tmp_path / "back")
+
+
 def test_a_download_of_which_no_more_comes_is_a_failure_and_not_asked_for_without_end(
     bucket: Bucket, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -31,14 +31,19 @@ class Etags:
         """Whether the ETag may be another's than these bytes'."""
         if bucket in self._silent or not _MD5.fullmatch(etag):
             return False
-        return hashlib.md5(body, usedforsecurity=False).hexdigest() != etag
+        return md5(body) != etag
 
-    def judge(self, bucket: str, etag: str, *, first: bytes, second: Path) -> None:
-        """Decide on a second answer, whose ETag this is, after the first was contradicted; raises
-        ObjectFailure.
+    def judge(self, bucket: str, etag: str, *, first: str, second: Path) -> None:
+        """Decide on a second answer, whose ETag this is, after the first, of the MD5 `first`, was
+        contradicted; raises ObjectFailure.
         """
         body = second.read_bytes()
-        if body == first:
+        if md5(body) == first:
             self._silent.add(bucket)
         elif self.contradict(bucket, etag, body):
             raise ObjectFailure(f"bucket {bucket} answers with bytes that are not its object's")
+
+
+def md5(body: Buffer) -> str:
+    """As an ETag has it."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()

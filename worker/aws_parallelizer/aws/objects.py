@@ -28,7 +28,7 @@ from obstore.store import S3Store
 from aws_parallelizer.aws import multipart, streaming
 from aws_parallelizer.aws.aside import aside
 from aws_parallelizer.aws.budget import Budget
-from aws_parallelizer.aws.etags import Etags
+from aws_parallelizer.aws.etags import Etags, md5
 from aws_parallelizer.aws.object_errors import (
     ObjectFailure,
     ObjectMissing,
@@ -102,14 +102,14 @@ class Objects:
         """Write the object's bytes to a file; raises ObjectMissing. Of one that has `size` bytes,
         as is thought, a large one costs a call less.
         """
-        doubtful: bytes | None = None
+        doubtful = ""
         if size <= WHOLE_BYTES and _is_nameable(key):
             small = await self._download_small(bucket, key, to)
             if isinstance(small, Fetched):
                 return small
             doubtful = small
         fetched = await self._download_stream(bucket, key, to)
-        if doubtful is not None:
+        if doubtful and fetched.size <= WHOLE_BYTES:
             self._etags.judge(bucket, fetched.etag, first=doubtful, second=to)
         return fetched
 
@@ -123,15 +123,15 @@ class Objects:
             except ObjectTaken as error:
                 raise ObjectFailure(f"s3://{bucket}/{key} changed while it was read") from error
 
-    async def _download_small(self, bucket: str, key: str, to: Path) -> Fetched | bytes | None:
-        """None for a large one, of which nothing is read; bytes that came and may not be its own,
-        for obstore compares no checksum.
+    async def _download_small(self, bucket: str, key: str, to: Path) -> Fetched | str:
+        """Nothing for a large one, of which nothing is read; the MD5 of bytes that came and may not
+        be its own, for obstore compares no checksum.
         """
         try:
             answer = await obstore.get_async(self._store(bucket), key)
             size, etag = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
             if size > WHOLE_BYTES:
-                return None
+                return ""
             if not etag:
                 raise ObjectFailure(f"GET s3://{bucket}/{key}: an answer without an ETag")
             fetched = Fetched(size, etag)
@@ -146,13 +146,13 @@ class Objects:
 
     def _keep(
         self, body: obstore.Bytes, fetched: Fetched, bucket: str, key: str, to: Path
-    ) -> Fetched | bytes:
+    ) -> Fetched | str:
         if len(body) != fetched.size:
             raise ObjectFailure(
                 f"GET s3://{bucket}/{key}: {len(body)} of {fetched.size} bytes came"
             )
         if self._etags.contradict(bucket, fetched.etag, body):
-            return bytes(body)
+            return md5(body)  # and not the bytes, as many may wait for a second look
         _write(to, body)
         return fetched
 
@@ -292,8 +292,7 @@ def open_owned(path: Path, owner: int | None) -> BinaryIO:
 def read(file: BinaryIO) -> Contents:
     """What is in a file, with its digests."""
     body = file.read()
-    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return Contents(len(body), hashlib.sha256(body).digest(), md5, body)
+    return Contents(len(body), hashlib.sha256(body).digest(), md5(body), body)
 
 
 def _metadata(maker: str) -> dict[str, str]:

@@ -40,7 +40,10 @@ def get(client: Any, *, bucket: str, key: str, to: Path, halt: Halt) -> tuple[in
     """
     at = {"Bucket": bucket, "Key": key}
     first = answer = client.get_object(**at)
-    size, etag, got, resumed = first["ContentLength"], first["ETag"], 0, False
+    size, etag, got, resumed = first.get("ContentLength"), first.get("ETag"), 0, False
+    if size is None or not etag:
+        first["Body"].close()
+        raise ObjectFailure(f"GET s3://{bucket}/{key}: an answer without an ETag or a length")
     with to.open("wb") as file:
         while True:
             try:
