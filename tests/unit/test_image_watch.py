@@ -14,6 +14,7 @@ from aws_parallelizer.core import user_data
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.user_data import UserData
 from aws_parallelizer.worker import shutdown
+from fakes.metadata import Metadata
 
 PROGRAM = Path(__file__).parents[2] / "ansible" / "roles" / "boot" / "files" / "watch.py"
 NEVER = (
@@ -147,6 +148,20 @@ def silent(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(watch, "_METADATA_TRIES", 2)
     monkeypatch.setattr(watch.time, "sleep", lambda _seconds: None)
+
+
+@pytest.mark.parametrize("values", [{"user-data": b"shouldShutdown=false\n"}, {}])
+def test_the_user_data_is_asked_for_with_a_token_and_after_silence_again(
+    watch: ModuleType, monkeypatch: pytest.MonkeyPatch, values: dict[str, bytes]
+) -> None:
+    service = Metadata(values, silent=1)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
+    monkeypatch.setattr(watch.time, "sleep", lambda _seconds: None)
+    try:
+        told = watch.fetch_user_data()
+    finally:
+        service.close()
+    assert told.encode() == values.get("user-data", b"")
 
 
 @pytest.mark.usefixtures("silent")
