@@ -183,10 +183,8 @@ def test_parts_whose_answers_get_lost_are_sent_again(
     bucket: Bucket, proxy: Proxy, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "PUT_BYTES", 1)
-    slow_down = Answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
-    proxy.after = lambda call, answer: (
-        slow_down if call.name == "PUT in" and proxy.seen["PUT in"] <= 2 else answer
-    )
+    lost = iter([Answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")] * 2)
+    proxy.after = lambda call, answer: next(lost, answer) if call.name == "PUT in" else answer
     stored = bucket.upload(large)
     assert stored == (len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
     assert bucket.get() == BODY
