@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_parallelizer.core import money
@@ -112,7 +112,6 @@ class World:
         assert self.spending.dollars >= before
 
 
-@settings(max_examples=150, deadline=None)
 @given(STEPS, st.booleans())
 def test_what_is_counted_is_never_less_than_the_bill_and_never_decreases(
     steps: list[tuple[str, int, int]], told: bool
@@ -125,7 +124,6 @@ def test_what_is_counted_is_never_less_than_the_bill_and_never_decreases(
     assert world.spending.dollars >= bill - 1e-6
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["start", "end"]), st.integers(0, 2)), max_size=30))
 def test_with_a_look_after_each_change_what_is_counted_is_the_bill(
     steps: list[tuple[str, int]],
@@ -137,7 +135,6 @@ def test_with_a_look_after_each_change_what_is_counted_is_the_bill(
     assert world.spending.dollars == pytest.approx(true_cost(world.machines, world.now))
 
 
-@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_what_is_counted_is_never_more_than_all_the_time_since_the_first_start(
     steps: list[tuple[str, int, int]],
