@@ -99,7 +99,10 @@ class Plant:
                     await meanwhile()
                 return await running
 
-        return asyncio.run(story())
+        try:
+            return asyncio.run(story())
+        finally:
+            self.stop = Stop()  # each belongs to one loop
 
     @property
     def left(self) -> list[Path]:
