@@ -40,13 +40,13 @@ class Answer(NamedTuple):
 class Cloud:
     """One running local cloud."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self._clients: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._log = (folder / "up.log").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "up", "--directory", str(folder / "local")],
+            [sys.executable, "-m", "local", "up", "--directory", str(folder / "local"), *options],
             env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/worker:{REPOSITORY}/control"},
             stdout=self._log,
             stderr=self._log,

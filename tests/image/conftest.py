@@ -7,12 +7,17 @@ get it; where REHEARSAL_REQUIRED is set, as `make rehearse` and CI do, that is a
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import debian
+from emulator import free_port
 from image import wheelhouse
+from local import roots
 from rehearsal import needs
+from rehearsal.ami import Ami, Machines, make
 from rehearsal.wheels import Wheels
 
 
@@ -48,3 +53,38 @@ def wheelhouses(tmp_path_factory: pytest.TempPathFactory, machines: None) -> Whe
         return folder / release
 
     return built
+
+
+@pytest.fixture(scope="session")
+def cloud(machines: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """A local cloud that builds images of Debian 13, and whose instances boot them."""
+    folder = tmp_path_factory.mktemp("cloud")
+    roots.base("13")
+    running = Machines(folder, body="nspawn", release="13", ssh_port=free_port())
+    try:
+        yield running.ready()
+    finally:
+        running.stop()
+    assert debian.left_in(folder) == []
+
+
+@pytest.fixture(scope="session")
+def ami(cloud: Machines) -> Ami:
+    """The image, made once by `make ami`."""
+    made = make(cloud)
+    assert made.made is not None, made.said
+    return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the rehearsal measured."""
+    told = [
+        f"{name}: {value}"
+        for report in terminalreporter.getreports("passed")
+        if report.nodeid.startswith("tests/image/")
+        for name, value in report.user_properties
+    ]
+    if told:
+        terminalreporter.section("the image's rehearsal")
+        for line in told:
+            terminalreporter.write_line(line)

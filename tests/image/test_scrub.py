@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local import overlays, roots
 from rehearsal import inside
+from rehearsal.auditing import audit, places
 
 REPOSITORY = Path(__file__).parents[2]
 SCRUB = REPOSITORY / "packer" / "scripts" / "scrub.sh"
@@ -60,23 +58,6 @@ def plant(root: Path, files: dict[str, str]) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-def audit(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """The audit in a process of its own: its exit code and what it found."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "image.audit", *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "control")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode in (0, 1), ended.stderr
-    return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
-
-
-def places(found: list[dict[str, Any]]) -> set[str]:
-    return {str(one["where"]) for one in found if "where" in one and "allowed" not in one}
 
 
 @pytest.fixture

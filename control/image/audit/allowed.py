@@ -127,6 +127,8 @@ ALLOWED: tuple[Allowed, ...] = (
     *(
         Allowed("private-key", sha256, _GNUTLS)
         for sha256 in (
+            "ac115ee0c9acdd92c2ef02882023227cc3e5627cad527b12078976ce4503d754",
+            "eb3a393a358bbb3f3891c21e759168588b391ba563a937a443d2f9033e53b3e9",
             "09cd48c2fbe44bf1e68565684f54c51299e75931ed42467cbc7be37c021e7ede",
             "a3d8965527fc3e07ed347c6d68cc95cc5511ae90a6ed7b9e9d443eceb2f5eaff",
             "d1dc75186fa035add68642556d4cdf68b2a1b74b4b60761b17f08fca7c79a606",

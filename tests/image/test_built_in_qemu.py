@@ -1,0 +1,53 @@
+"""The image's disk in an emulated machine: its own kernel, cloud-init, a job's task, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+import debian
+from rehearsal.ami import Ami, Machines
+from waiting import until
+
+PROGRAM = """#!/bin/sh
+{ id -un; uname -v | grep -o Debian; cat /run/cloud-init/cloud-id; } > "$1.seen"
+echo "$1.seen"
+"""
+BOOT_SECONDS = 420  # 40 where nothing else runs; here there may be two processors and much else
+
+
+@pytest.fixture
+def emulated(ami: Ami, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """A local cloud of emulated machines; it boots the newest image that was built here."""
+    folder = tmp_path_factory.mktemp("emulated")
+    running = Machines(folder, body="qemu")
+    try:
+        yield running.ready()
+    finally:
+        running.stop()
+    assert debian.left_in(folder) == []
+
+
+def test_the_disk_boots_as_on_ec2_does_a_jobs_task_and_ends_its_instance(
+    emulated: Machines, ami: Ami, record_property: Any
+) -> None:
+    emulated.create("disk", {"run.sh": PROGRAM}, maxInstances=1, numThreads=1, idleTimeout=3)
+    emulated.put("disk", {"a.txt": b"x"})
+    counts = emulated.wait_until_ended("disk", 1, seconds=BOOT_SECONDS)
+    assert counts["done"] == 1, emulated.tasks("disk")
+    assert emulated.outputs("disk") == {"a.txt.seen": b"parallelizer-program\nDebian\naws\n"}
+    [task] = emulated.tasks("disk")
+    instance = task["instance"]
+    described = emulated.described(instance)
+    assert described["ImageId"] == ami.images["us-east-1"]
+    took = datetime.fromisoformat(task["finished"]) - described["LaunchTime"]
+    record_property("qemu, launch to the first task's end", f"{took.total_seconds():.0f} s")
+    until(
+        lambda: emulated.state(instance) == "terminated",
+        seconds=BOOT_SECONDS,
+        what="it powers itself off",
+    )
+    assert "the worker ends and shuts the instance down" in emulated.console(instance)
