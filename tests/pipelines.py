@@ -48,7 +48,6 @@ class Plant:
         self.ledger: Ledger | None = Ledger(self.table)
         self.objects = FakeObjects()
         self.stop = Stop()
-        self._ran = False
         self.script = script
         self.at_once: int | None = None  # programs, where these are to be fewer than tasks in hand
         self.parameters = msgspec.structs.replace(
@@ -90,10 +89,6 @@ class Plant:
         meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> str:
         """Why the pipeline ended."""
-
-        if self._ran:
-            self.stop = Stop()  # an earlier run's belongs to its event loop
-        self._ran = True
 
         async def story() -> str:
             async with asyncio.timeout(seconds):
