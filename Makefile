@@ -38,7 +38,7 @@ test: venv ## Run every test that this machine can run, in several processes (PR
 	$(RUN) -m pytest --numprocesses "$(or $(PROCESSES),auto)"
 
 rehearse: venv ## Make, boot and judge the image without AWS; a missing tool is a failure
-	REHEARSAL_REQUIRED=1 $(RUN) -m pytest tests/image --durations=15
+	REHEARSAL_REQUIRED=1 $(RUN) -m pytest tests/image --numprocesses auto --durations=15
 
 bench: $(BENCH)/.complete ## Measure the worker beside its peers (ROUNDS=3, SCALE=1), write build/bench.json
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BENCH)/bin/python -m benchmarks --rounds "$(or $(ROUNDS),3)" --scale "$(or $(SCALE),1)"
