@@ -35,9 +35,9 @@ def test_the_tasks_of_a_job_are_done_by_the_booted_image_which_then_ends_its_ins
     cloud: Machines, ami: Ami, record_property: Any
 ) -> None:
     cloud.create(
-        "booted", {"run.sh": PROGRAM}, maxInstances=1, spotType="persistent", idleTimeout=20
+        "booted", {"run.sh": PROGRAM}, maxInstances=1, spotType="persistent", idleTimeout=3
     )
-    cloud.put("booted", {f"{i}.txt": b"x" for i in range(6)})
+    cloud.put_together("booted", {f"{i}.txt": b"x" for i in range(6)})
     assert cloud.wait_until_ended("booted", 6, seconds=180)["done"] == 6
     instance = only_instance(cloud, "booted")
     assert cloud.described(instance)["ImageId"] == ami.images["us-east-1"]
@@ -97,8 +97,8 @@ def test_a_job_that_stops_its_instances_starts_the_same_one_again(
 def test_a_spot_notice_releases_what_cannot_finish_and_another_machine_does_it(
     cloud: Machines, ami: Ami
 ) -> None:
-    cloud.create("noticed", {"run.sh": SLOW}, maxInstances=1, numThreads=1, idleTimeout=20)
-    cloud.put("noticed", {f"{i}/{i}.txt": b"x" for i in range(8)})
+    cloud.create("noticed", {"run.sh": SLOW}, maxInstances=1, numThreads=1, idleTimeout=3)
+    cloud.put_together("noticed", {f"{i}/{i}.txt": b"x" for i in range(8)})
     until(lambda: cloud.counts("noticed")["done"], seconds=120, what="a task is done")
     [instance] = cloud.instances("noticed")
     cloud.reclaim(instance["InstanceId"], notice=8)

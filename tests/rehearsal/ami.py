@@ -16,6 +16,7 @@ from acceptance.cloud import Cloud
 from image import manifest
 from image.manifest import Built
 from local import reclaim as reclaiming
+from waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "build" / "ami" / "debian-13-amd64"  # where it lays what it writes
@@ -55,6 +56,19 @@ class Machines(Cloud):
         """The instance as EC2 describes it."""
         answer = self.client("ec2").describe_instances(InstanceIds=[instance])
         return dict(answer["Reservations"][0]["Instances"][0])
+
+    def put_together(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Drop files such that all of them wait when the job's first instance is launched: one that
+        came late might find an instance that ends for want of work.
+        """
+        assert self.call("POST", f"/jobs/{name}/pause").status == 202
+        self.put(name, files)
+        until(
+            lambda: self.counts(name)["queued"] == len(files),
+            seconds=60,
+            what=f"{len(files)} files of {name} are tasks",
+        )
+        assert self.call("POST", f"/jobs/{name}/resume").status == 202
 
     def reclaim(self, instance: str, *, notice: float) -> None:
         """EC2 takes a spot instance back."""
