@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import time
@@ -123,6 +124,31 @@ def test_a_time_limit_ends_the_whole_process_group(
     assert ran.timed_out
     until(lambda: not bench.is_running("child.pid"), seconds=5)
     until(lambda: not bench.is_running("daemon.pid"), seconds=5)
+
+
+def test_one_that_hangs_in_the_kernel_is_given_up_and_keeps_nobody_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if no signal reached it, SIGKILL neither.
+    monkeypatch.setattr(program, "_signal", lambda *_signal: None)
+    monkeypatch.setattr(program, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(program, "_DEATH_PAUSES", (0.1, 0.2))
+
+    async def story() -> Run:
+        running = asyncio.create_task(bench.run("echo $$ > pid; exec sleep 100", limit=0.3))
+        await until_true((bench.folder / "pid").exists)
+        turns = 0
+        while not running.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+        assert turns > 10
+        return await running
+
+    ran = asyncio.run(story())
+    assert (ran.exit_code, ran.timed_out) == (None, True)
+    pid = int((bench.folder / "pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[0] == pid
 
 
 def test_a_daemon_that_holds_the_pipes_is_not_waited_for(bench: Bench) -> None:

@@ -42,16 +42,17 @@ class Kernel:
         (-signal.SIGTERM, True, False, False, Outcome.TIMEOUT, 143),
         (-signal.SIGKILL, True, False, True, Outcome.TIMEOUT, 137),
         (0, True, False, False, Outcome.TIMEOUT, 0),
+        (None, True, False, True, Outcome.TIMEOUT, None),
     ],
 )
 def test_each_end_has_its_outcome(
     tmp_path: Path,
-    exit_code: int,
+    exit_code: int | None,
     timed_out: bool,
     full: bool,
     killed: bool,
     outcome: Outcome,
-    stored_code: int,
+    stored_code: int | None,
 ) -> None:
     kernel = Kernel(tmp_path)
     kills = MemoryKills(kernel.path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import time
@@ -17,7 +18,10 @@ from typing import NamedTuple
 
 from aws_parallelizer.worker.transcript import Transcript
 
+log = logging.getLogger(__name__)
+
 GRACE_SECONDS = 5.0  # between TERM and KILL
+_DEATH_PAUSES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, *(1.0,) * 30)  # after KILL
 _CHUNK_BYTES = 64 * 1024
 _MOMENT_SECONDS = 0.02  # for which a program that fills a pipe may have to wait
 _UMASK = 0o077
@@ -26,9 +30,11 @@ _LEFT_BYTES = 4 * 1024 * 1024  # read after the end; a daemon that writes on is 
 
 
 class Run(NamedTuple):
-    """How a program ended: its exit code, negative = the signal; whether its time ran out."""
+    """How a program ended: its exit code, negative = the signal, None = it hangs in the kernel and
+    could not be ended; whether its time ran out.
+    """
 
-    exit_code: int
+    exit_code: int | None
     seconds: float
     timed_out: bool
 
@@ -42,8 +48,8 @@ async def run(
     limit: float | None,
     programs: set[int],
 ) -> Run:
-    """Run a command to its end, at most `limit` seconds. Its group is gone afterwards, however this
-    is left. Its process id is one of `programs` meanwhile.
+    """Run a command to its end, at most `limit` seconds. Its group has been killed afterwards,
+    however this is left. Its process id is one of `programs` meanwhile.
 
     Raises OSError if it cannot be started.
     """
@@ -52,9 +58,11 @@ async def run(
         pid = pipes.start(command, folder=folder, environment=environment)
         programs.add(pid)
         try:
-            in_time = await _until_end(pid, limit)
+            try:
+                in_time = await _until_end(pid, limit)
+            finally:
+                exit_code = await _end_group(pid)
         finally:
-            exit_code = _end_group(pid)
             programs.discard(pid)
     return Run(exit_code, time.monotonic() - started, not in_time)
 
@@ -92,12 +100,19 @@ async def _ask_to_end(pid: int, pidfd: int) -> None:
     await _ended(pidfd, GRACE_SECONDS)
 
 
-def _end_group(pid: int) -> int:
+async def _end_group(pid: int) -> int | None:
     # The leader is not reaped before its group is killed, so that the group's number cannot be
     # another's.
     _signal(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status)
+    for pause in _DEATH_PAUSES:
+        reaped, status = os.waitpid(pid, os.WNOHANG)
+        if reaped:
+            return os.waitstatus_to_exitcode(status)
+        await asyncio.sleep(pause)
+    # In a call of the kernel that does not come back: a disk or a file system that hangs. The
+    # leases of all others are renewed meanwhile.
+    log.error("process %d cannot be ended: it hangs in the kernel", pid)
+    return None
 
 
 def _set(future: asyncio.Future[bool], ended: bool) -> None:

@@ -102,7 +102,7 @@ def of_programs(name: str) -> User | None:
     return user
 
 
-def not_started(exit_code: int, written: str) -> str | None:
+def not_started(exit_code: int | None, written: str) -> str | None:
     """Why a command after `User.command` did not start; None = it did."""
     if exit_code not in _NOT_STARTED_CODES:
         return None

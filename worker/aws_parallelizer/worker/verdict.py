@@ -55,6 +55,9 @@ class MemoryKills:
 
 def of_run(run: Run, *, limit: str, disk_full: bool, memory_kills: MemoryKills) -> Ended:
     """The end of a program. `limit` says which limit it was, if its time ran out."""
+    if run.exit_code is None:
+        reason = f"{limit}; the program hangs in the kernel and could not be ended"
+        return Ended(outcome=Outcome.TIMEOUT, reason=reason, seconds=round(run.seconds, 3))
     code = run.exit_code if run.exit_code >= 0 else 128 - run.exit_code
     outcome, reason = Outcome.PROGRAM_ERROR, f"the program ended with exit code {code}"
     if run.timed_out:
