@@ -105,14 +105,18 @@ async def _end_group(pid: int) -> int | None:
     # another's.
     _signal(pid, signal.SIGKILL)
     for pause in _DEATH_PAUSES:
-        reaped, status = os.waitpid(pid, os.WNOHANG)
-        if reaped:
-            return os.waitstatus_to_exitcode(status)
+        if (exit_code := _reaped(pid)) is not None:
+            return exit_code
         await asyncio.sleep(pause)
     # In a call of the kernel that does not come back: a disk or a file system that hangs. The
     # leases of all others are renewed meanwhile.
     log.error("process %d cannot be ended: it hangs in the kernel", pid)
     return None
+
+
+def _reaped(pid: int) -> int | None:
+    reaped, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if reaped else None
 
 
 def _set(future: asyncio.Future[bool], ended: bool) -> None:
