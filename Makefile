@@ -70,7 +70,7 @@ plan: venv ## Print what reconcile would do now, and do nothing (STACK=paralleli
 	@$(RUN) -m deploy plan --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" --job "$(JOB)"
 
 destroy: venv ## Leave nothing of STACK=parallelizer (REGION=, FORCE=1 drops work, BUCKETS=1 objects)
-	@$(RUN) -m deploy destroy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(if $(FORCE),--force) $(if $(BUCKETS),--buckets)
+	@$(RUN) -m deploy destroy --stack "$(or $(STACK),parallelizer)" --region "$(REGION)" $(if $(filter 1,$(FORCE)),--force) $(if $(filter 1,$(BUCKETS)),--buckets)
 
 ami: venv ## Make the machine image (REGION=, RELEASE=13, ARCH=amd64, REGIONS=, VARS=, FILE=, MANIFEST=)
 	@$(RUN) -m image $(if $(MANIFEST),publish "$(MANIFEST)",ami --region "$(REGION)" --release "$(or $(RELEASE),13)" --arch "$(or $(ARCH),amd64)" --copies "$(REGIONS)" --file "$(FILE)") --parameter "$(PARAMETER)" $(VARS)
@@ -79,7 +79,7 @@ ami-verify: venv ## Look at the image that stacks use, and boot it once (REGION=
 	@$(RUN) -m image verify --region "$(REGION)" --arch "$(or $(ARCH),amd64)" --image "$(IMAGE)" --subnet "$(SUBNET)"
 
 ami-prune: venv ## Say which old images and snapshots nothing needs (REGION=, KEEP=2); YES=1 removes them
-	@$(RUN) -m image prune --region "$(REGION)" --keep "$(or $(KEEP),2)" $(if $(YES),--yes)
+	@$(RUN) -m image prune --region "$(REGION)" --keep "$(or $(KEEP),2)" $(if $(filter 1,$(YES)),--yes)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(BENCH) .local demo-output build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -44,6 +46,25 @@ def test_a_python_without_venv_names_the_package(tmp_path: Path) -> None:
     told = make("venv", f"PYTHON={bare}", f"VENV={tmp_path}/venv")
     assert told.returncode != 0
     assert "apt-get install python3-venv" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "option"),
+    [
+        ("ami-prune", "YES", "--yes"),
+        ("destroy", "FORCE", "--force"),
+        ("destroy", "BUCKETS", "--buckets"),
+    ],
+)
+def test_what_removes_is_asked_for_with_a_1_and_nothing_else(
+    target: str, variable: str, option: str, tmp_path: Path
+) -> None:
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    (venv / ".complete").touch()
+    for value in ("", "0", "no", "false"):
+        assert option not in make("-n", target, f"VENV={venv}", f"{variable}={value}").stdout
+    assert option in make("-n", target, f"VENV={venv}", f"{variable}=1").stdout
 
 
 def test_ci_is_a_script_that_bash_can_read() -> None:
