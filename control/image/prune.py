@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.image_parameters import ImageParameters
 from aws_parallelizer.aws.image_users import users
 from aws_parallelizer.aws.images import Images, OwnImage
-from image import pruning, regions
+from image import pruning
 from image.pruning import Plan, Seen
 from image.saying import Say
-from image.targets import ARCHITECTURES
 
 
 def prune(region: str, *, keep: int, remove: bool, say: Say, now: datetime | None = None) -> Plan:
@@ -33,7 +31,8 @@ def look(gateway: Images, region: str) -> Seen:
     images = gateway.own()
     ids = [image.id for image in images]
     named = dict(users(clients.client("ec2", region=region), ids))
-    named.update(_parameters(region))
+    parameters = ImageParameters(clients.client("ssm", region=region)).naming(ids)
+    named.update((image, f"the SSM parameter {name}") for image, name in parameters.items())
     shared = {id_: gateway.launchable_by(id_) for id_ in ids}
     return Seen(
         images=tuple(images),
@@ -71,14 +70,6 @@ def _carry_out(gateway: Images, plan: Plan, say: Say) -> None:
 def _delete(gateway: Images, snapshot: str, say: Say) -> None:
     if not gateway.delete_snapshot(snapshot):
         say(f"snapshot {snapshot} stays: another image is made of it")
-
-
-def _parameters(region: str) -> Mapping[str, str]:
-    """The images that SSM parameters name, each with one of them."""
-    known = [regions.parameter(arch) for arch in ARCHITECTURES]
-    gateway = ImageParameters(clients.client("ssm", region=region))
-    found = gateway.naming_images(known)
-    return {image: f"the SSM parameter {name}" for name, image in found.items()}
 
 
 def _name(image: OwnImage) -> str:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 _IMAGE = "aws:ec2:image"
@@ -38,20 +38,16 @@ class ImageParameters:
         except self._client.exceptions.ParameterNotFound:
             return None  # to be made by `ask`
 
-    def naming_images(self, known: Collection[str]) -> dict[str, str]:
-        """What every parameter of an image's type says, by name, and those of the names `known`
-        whatever their type.
+    def naming(self, images: Collection[str]) -> dict[str, str]:
+        """Those of the images that a parameter names, each with one that does. Who made it by hand
+        may have given it no image's type, and stacks read such a one too.
         """
         strings = [{"Key": "Type", "Values": ["String"]}]
         pages = self._client.get_paginator("describe_parameters").paginate(ParameterFilters=strings)
-        entries = [entry for page in pages for entry in page["Parameters"]]
-        names = {entry["Name"] for entry in entries if entry.get("DataType") == _IMAGE}
-        names |= {entry["Name"] for entry in entries} & set(known)
-        return self._values(sorted(names))
+        names = sorted(entry["Name"] for page in pages for entry in page["Parameters"])
+        return {image: name for name, image in self._values(names) if image in images}
 
-    def _values(self, names: list[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def _values(self, names: list[str]) -> Iterator[tuple[str, str]]:
         for begin in range(0, len(names), _MOST_AT_ONCE):
             answer = self._client.get_parameters(Names=names[begin : begin + _MOST_AT_ONCE])
-            found.update((entry["Name"], entry["Value"]) for entry in answer["Parameters"])
-        return found
+            yield from ((entry["Name"], entry["Value"]) for entry in answer["Parameters"])
