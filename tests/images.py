@@ -15,6 +15,9 @@ import pytest
 from moto import mock_aws
 
 from aws_parallelizer.aws import clients
+from image import wheelhouse
+from image.making import Order
+from image.targets import Target
 
 REGION, OTHER = "us-east-1", "eu-west-1"
 TAGS = {
@@ -42,6 +45,28 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         cached.cache_clear()
 
 
+def workplace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder for programs, the only ones on the PATH but the system's; builds go below it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ansible-playbook").write_text("#!/bin/sh\n")
+    (folder / "ansible-playbook").chmod(0o755)
+    monkeypatch.setattr("image.packer._BIN", folder)
+    monkeypatch.setattr("image.making.REPOSITORY", tmp_path)
+    monkeypatch.setattr(wheelhouse, "build", _no_wheels)
+    return folder
+
+
+def _no_wheels(_release: str, _arch: str, to: Path) -> tuple[wheelhouse.Wheel, ...]:
+    to.mkdir(parents=True, exist_ok=True)
+    return ()
+
+
+def order(**more: Any) -> Order:
+    """What `make ami` alone makes."""
+    return Order(**{"target": Target(release="13", arch="amd64"), "region": REGION, **more})
+
+
 @functools.cache
 def ec2(region: str = REGION) -> Any:
     return boto3.client("ec2", region_name=region)
@@ -50,6 +75,11 @@ def ec2(region: str = REGION) -> Any:
 @functools.cache
 def ssm(region: str = REGION) -> Any:
     return boto3.client("ssm", region_name=region)
+
+
+def published(name: str = "/parallelizer/image-id", *, region: str = REGION) -> str:
+    """What an SSM parameter says."""
+    return str(ssm(region).get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def instance(image: str = "ami-12c6146b", *, region: str = REGION) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from aws_parallelizer.aws.image_trials import Details
 from aws_parallelizer.aws.images import OURS, TAG
+from image.targets import EC2_ARCHITECTURES
 
 _TAGS = (
     "parallelizer:arch",
@@ -16,7 +17,6 @@ _TAGS = (
     "parallelizer:git-commit",
     "parallelizer:source-image",
 )
-_ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 _CONSOLE_LINES = 5
 _AGAIN = "make it again with Packer 1.14 or newer"
 
@@ -54,7 +54,7 @@ def of_image(image: Details, *, shared: Sequence[str], now: datetime) -> Iterato
     """What EC2 says of the image, and of those who may launch it besides its owner."""
     yield Check("state", image.state == "available", image.state, "Wait, or make another.")
     yield _tags(image)
-    arch = _ARCHITECTURES.get(image.tags.get(_TAGS[0], ""), "")
+    arch = EC2_ARCHITECTURES.get(image.tags.get("parallelizer:arch", ""), "")
     yield Check(
         "architecture",
         image.architecture == arch,

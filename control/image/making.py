@@ -66,10 +66,7 @@ def make(order: Order, *, say: Say) -> Built:
     try:
         publish(made, parameter=order.parameter, say=say)
     except KeyboardInterrupt as error:
-        path = (order.folder / _MANIFEST).relative_to(REPOSITORY)
-        raise Interrupted(
-            f"interrupted; {_ids(made)} is made, and make ami MANIFEST={path} publishes it"
-        ) from error
+        raise _unpublished(order, made) from error
     return made
 
 
@@ -111,6 +108,13 @@ def used(made: Built, *, parameter: str) -> list[str]:
     ]
 
 
+def _unpublished(order: Order, made: Built) -> Interrupted:
+    path = (order.folder / _MANIFEST).relative_to(REPOSITORY)
+    return Interrupted(
+        f"interrupted; {_ids(made)} is made, and make ami MANIFEST={path} publishes it"
+    )
+
+
 def _ids(made: Built) -> str:
     return ", ".join(f"{image} ({region})" for region, image in made.images.items())
 
@@ -141,10 +145,12 @@ def _build(order: Order, program: packer.Packer, *, say: Say) -> Built:
     program.validate(template, variables)
     for name in (_MANIFEST, sbom.PACKAGES):  # of an earlier build
         (folder / name).unlink(missing_ok=True)
-    program.build(template, variables, say=say)
+    late = program.build(template, variables, say=say)
     made = manifest.read(folder / _MANIFEST)
     listed = sbom.write(folder, target=target, wheels=fetched)
     say(f"its parts are listed in {listed.relative_to(REPOSITORY)}")
+    if late:
+        raise _unpublished(order, made)
     return made
 
 

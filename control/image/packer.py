@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from image import legacy
+from image import legacy, signals
 from image.saying import REPOSITORY, ImageFailed, Interrupted, Say
 
 # `packer init` is there from 1.7 on; below 1.14 it looks for the plugins where they no longer are.
@@ -60,23 +59,26 @@ class Packer:
         if ended.returncode:
             raise ImageFailed(f"packer validate: {(ended.stdout + ended.stderr).strip()}")
 
-    def build(self, template: Path, variables: Sequence[str], *, say: Say) -> None:
-        """Build to the end, in sight of whoever waits; raises ImageFailed and Interrupted, after
-        which Packer has removed what it had made.
+    def build(self, template: Path, variables: Sequence[str], *, say: Say) -> bool:
+        """Build to the end, in sight of whoever waits; whether it was to be stopped and had ended
+        all the same. Raises ImageFailed and Interrupted, after which Packer has removed what it had
+        made.
         """
         color = "-color=true" if sys.stdout.isatty() else "-color=false"
         command = [self.program, "build", color, "-timestamp-ui", *variables, str(template)]
-        # In a session of its own, so that Ctrl-C reaches it once and through us: at a second one
-        # it would stop cleaning up.
-        with subprocess.Popen(command, env=environment(), start_new_session=True) as process:
-            code, asked = _wait(process, say)
-        if asked:
+        stop = _Stop(say)
+        # In a session of its own, so that Ctrl-C reaches it through us alone.
+        with (
+            signals.handled(stop),
+            subprocess.Popen(command, env=environment(), start_new_session=True) as process,
+        ):
+            stop.reach(process)
+            code = process.wait()
+        if stop.asked and (code > 0 or code == -signal.SIGINT):
             raise Interrupted("interrupted; Packer has ended what it had started")
         if code:
-            raise ImageFailed(
-                f"packer build ended with {code}; what it says above is why. It has removed its "
-                "builder, key pair and security group; run it again when the cause is gone"
-            )
+            raise ImageFailed(_failure(code))
+        return stop.asked
 
     def _quietly(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -124,31 +126,43 @@ def _first_line(ended: subprocess.CompletedProcess[str]) -> str:
     return lines[0].removeprefix("Error: ") if lines else f"it ended with {ended.returncode}"
 
 
-def _wait(process: subprocess.Popen[bytes], say: Say) -> tuple[int, bool]:
-    """Its exit code, and whether it was asked to stop."""
-    asked = False
+class _Stop:
+    """Ctrl-C and its like: handed to Packer once, for at a second one it stops cleaning up."""
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            say("Packer is still ending what it has started; that takes a minute or two")
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sent = False
+        self.asked = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            self._say("Packer is still ending what it has started; that takes a minute or two")
             return
-        asked = True
-        say("interrupted: Packer ends its builder, key pair and security group; wait for it")
-        process.send_signal(signal.SIGINT)
+        self.asked = True
+        self._say("interrupted: Packer ends its builder, key pair and security group; wait for it")
+        self._send()
 
-    with _handled(stop, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        code = process.wait()
-    return code, asked
+    def reach(self, process: subprocess.Popen[bytes]) -> None:
+        """Whom to tell, also of what came before it had started."""
+        self._process = process
+        self._send()
+
+    def _send(self) -> None:
+        if self.asked and self._process is not None and not self._sent:
+            self._sent = True
+            self._process.send_signal(signal.SIGINT)
 
 
-@contextlib.contextmanager
-def _handled(
-    handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals
-) -> Iterator[None]:
-    before = [(number, signal.signal(number, handler)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, previous in before:
-            signal.signal(number, previous)
+def _failure(code: int) -> str:
+    if code < 0:
+        return (
+            f"packer was killed by {signal.Signals(-code).name} and could not clean up: look for "
+            "an instance with the tag parallelizer:image = builder, which terminates itself an "
+            "hour after its start, and a key pair and a security group whose names begin with "
+            "packer_"
+        )
+    return (
+        f"packer build ended with {code}; what it says above is why. It has removed its "
+        "builder, key pair and security group; run it again when the cause is gone"
+    )

@@ -22,9 +22,10 @@ def publish(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Have the parameter of each region name that region's image; raises ImageFailed, which says
-    how somebody else can do it.
+    """Have the parameter of each region name that region's image. Where one cannot, the others are
+    asked all the same; then raises ImageFailed, which says for each how somebody else can do it.
     """
+    failed: list[str] = []
     for region, image in images.items():
         gateway = ImageParameters(clients.client("ssm", region=region))
         try:
@@ -32,12 +33,15 @@ def publish(
                 gateway.ask(parameter, image)
                 _wait(gateway, parameter, image, sleep=sleep, now=now)
         except (ImageFailed, *CALL_FAILED) as error:
-            raise ImageFailed(
+            failed.append(
                 f"{image} is made, but {parameter} of {region} does not name it ({error}). "
                 "Somebody who may can run: aws ssm put-parameter --overwrite --type String "
                 f"--data-type aws:ec2:image --name {parameter} --value {image} --region {region}"
-            ) from error
-        say(f"{region}: {parameter} = {image}")
+            )
+        else:
+            say(f"{region}: {parameter} = {image}")
+    if failed:
+        raise ImageFailed("\n".join(failed))
 
 
 def _wait(

@@ -12,8 +12,8 @@ _PYTHONS = {"12": "3.11", "13": "3.13"}
 _GLIBC_MINORS = {"12": 36, "13": 41}
 _OLDEST_GLIBC_MINOR = 17  # manylinux2014, the oldest that is still built for
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # Debian's name: the kernel's and wheels'
-_EC2_NAMES = {"amd64": "x86_64", "arm64": "arm64"}
 
+EC2_ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}  # Debian's name: EC2's
 RELEASES = tuple(_PYTHONS)
 ARCHITECTURES = tuple(_MACHINES)
 DEFAULT_RELEASE = "13"
@@ -42,11 +42,6 @@ class Target:
     def python(self) -> str:
         """The version of its Python, such as `3.13`."""
         return _PYTHONS[self.release]
-
-    @property
-    def ec2_architecture(self) -> str:
-        """As EC2 says it."""
-        return _EC2_NAMES[self.arch]
 
     @property
     def wheel_platforms(self) -> tuple[str, ...]:

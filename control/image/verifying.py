@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.image_parameters import ImageParameters
-from aws_parallelizer.aws.image_trials import Sight, Trials
+from aws_parallelizer.aws.image_trials import TRIAL, Sight, Trials
 from aws_parallelizer.aws.images import Images
-from image import checks, regions
+from image import checks, regions, signals
 from image.checks import Check, Trial
 from image.saying import ImageFailed, Say
 
@@ -68,14 +68,16 @@ def boot(
     token = uuid.uuid4().hex
     sign = f"trial_{token[:12]}"
     launched: list[str] = []
-    try:
-        launched.append(
-            trials.launch(image, kind=kind, user_data=_told(sign), token=token, subnet=subnet)
-        )
-        say(f"instance {launched[0]} is starting")
-        return _watch(trials, launched[0], sign, sleep=sleep, now=now)
-    finally:
-        _end(trials, token, launched, say=say, sleep=sleep)
+    with signals.interrupting():
+        try:
+            launched.append(
+                trials.launch(image, kind=kind, user_data=_told(sign), token=token, subnet=subnet)
+            )
+            say(f"instance {launched[0]} is starting")
+            return _watch(trials, launched[0], sign, sleep=sleep, now=now)
+        finally:
+            with signals.handled(lambda *_: say("the instance is still being ended; wait for it")):
+                _end(trials, token, launched, say=say, sleep=sleep)
 
 
 def _told(sign: str) -> str:
@@ -125,6 +127,8 @@ def _end(
     sleep: Callable[[float], None],
 ) -> None:
     """Terminate what was launched, also where the launch's answer never came."""
+    if not launched:
+        say(f"looking for a minute whether EC2 has started one: the tag {TRIAL} = {token}")
     for _ in range(_LOOKS):
         try:
             found = sorted({*launched, *trials.started(token)})

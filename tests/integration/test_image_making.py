@@ -1,31 +1,19 @@
-"""`make ami`, with a Packer that is a script and an account of moto's: what it says, runs, tells
-stacks and leaves behind, whatever goes wrong.
+"""`make ami`, with a Packer that is a script and an account of moto's: what it says and runs, and
+what it is refused for.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
 import images
 from image import __main__ as program
-from image import making, publishing, regions, wheelhouse
-from image.making import Order
-from image.manifest import Built
-from image.saying import ImageFailed, Interrupted
-from image.targets import Target
-from waiting import until
-
-NAME = "/parallelizer/image-id"
+from image import making, wheelhouse
+from image.saying import ImageFailed
 
 
 @pytest.fixture(autouse=True)
@@ -36,38 +24,17 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder for programs, the only ones on the PATH but the system's; builds go below it."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "ansible-playbook").write_text("#!/bin/sh\n")
-    (folder / "ansible-playbook").chmod(0o755)
-    monkeypatch.setattr("image.packer._BIN", folder)
-    monkeypatch.setattr("image.making.REPOSITORY", tmp_path)
-    monkeypatch.setattr(wheelhouse, "build", _no_wheels)
-    return folder
-
-
-def _no_wheels(_release: str, _arch: str, to: Path) -> tuple[wheelhouse.Wheel, ...]:
-    to.mkdir(parents=True, exist_ok=True)
-    return ()
-
-
-def order(**more: Any) -> Order:
-    return Order(**{"target": Target(release="13", arch="amd64"), "region": images.REGION, **more})
-
-
-def value(name: str = NAME, *, region: str = images.REGION) -> str:
-    return str(images.ssm(region).get_parameter(Name=name)["Parameter"]["Value"])
+    return images.workplace(monkeypatch, tmp_path)
 
 
 def test_the_id_of_each_region_is_published_in_that_region(here: Path) -> None:
     made = {region: images.image("new", region=region) for region in (images.REGION, images.OTHER)}
     images.packer(here, build=images.writes_manifest(made))
     said: list[str] = []
-    found = making.make(order(copies=[images.OTHER]), say=said.append)
+    found = making.make(images.order(copies=[images.OTHER]), say=said.append)
     assert dict(found.images) == made
     for region, id_ in made.items():
-        assert value(region=region) == id_
+        assert images.published(region=region) == id_
         [entry] = images.ssm(region).describe_parameters()["Parameters"]
         assert entry["DataType"] == "aws:ec2:image"
     assert "copied to eu-west-1" in said[0]
@@ -77,7 +44,7 @@ def test_the_id_of_each_region_is_published_in_that_region(here: Path) -> None:
 
 def test_packer_is_given_what_the_image_is_made_of(here: Path) -> None:
     images.packer(here, build=images.writes_manifest({images.REGION: images.image("new")}))
-    making.make(order(variables={"subnet_id": "subnet-1"}), say=print)
+    making.make(images.order(variables={"subnet_id": "subnet-1"}), say=print)
     init, validate, build = images.calls(here)
     assert (init[0], validate[0], build[0]) == ("init", "validate", "build")
     given = {word for word in build if "=" in word}
@@ -99,7 +66,7 @@ def test_an_old_packer_builds_from_its_view_and_fetches_no_plugins(here: Path) -
         here, version="1.6.6", build=images.writes_manifest({images.REGION: images.image("new")})
     )
     said: list[str] = []
-    making.make(order(), say=said.append)
+    making.make(images.order(), say=said.append)
     validate, build = images.calls(here)
     template = Path(build[-1])
     assert validate[-1] == build[-1]
@@ -111,19 +78,19 @@ def test_an_old_packer_builds_from_its_view_and_fetches_no_plugins(here: Path) -
 def test_no_packer_is_one_line_with_the_cure(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(here))
     with pytest.raises(ImageFailed, match=r"there is no packer: install Packer 1\.14 or newer"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
 
 
 def test_a_packer_that_cannot_fetch_plugins_is_refused(here: Path) -> None:
     images.packer(here, version="1.11.0")
     with pytest.raises(ImageFailed, match=r"v1\.11, which cannot fetch today's plugins"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
 
 
 def test_another_program_of_packers_name_is_seen(here: Path) -> None:
     images.packer(here).write_text("#!/bin/sh\necho usage: packer file\n")
     with pytest.raises(ImageFailed, match="is not HashiCorp's Packer"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
 
 
 def test_no_ansible_is_one_line_with_the_cure(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +98,7 @@ def test_no_ansible_is_one_line_with_the_cure(here: Path, monkeypatch: pytest.Mo
     (here / "ansible-playbook").unlink()
     monkeypatch.setenv("PATH", str(here))
     with pytest.raises(ImageFailed, match="there is no ansible-playbook: run make venv"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
 
 
 def test_no_default_vpc_is_one_line_and_nothing_is_begun(here: Path) -> None:
@@ -142,7 +109,7 @@ def test_no_default_vpc_is_one_line_and_nothing_is_begun(here: Path) -> None:
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         ec2.delete_vpc(VpcId=vpc["VpcId"])
     with pytest.raises(ImageFailed, match=r"us-east-1 has no default VPC: .*VARS=subnet_id"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
     assert images.calls(here) == []
 
 
@@ -168,16 +135,16 @@ def test_no_region_is_one_line_with_the_cure(
 def test_a_build_that_fails_publishes_nothing(here: Path) -> None:
     images.packer(here, build="sys.exit(3)")
     with pytest.raises(ImageFailed, match="packer build ended with 3"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
     assert images.ssm().describe_parameters()["Parameters"] == []
 
 
 def test_a_build_of_before_is_not_taken_for_this_one(here: Path) -> None:
     images.packer(here, build=images.writes_manifest({images.REGION: images.image("new")}))
-    making.make(order(), say=print)
+    making.make(images.order(), say=print)
     images.packer(here, build="")  # says that it succeeded, and wrote nothing
     with pytest.raises(ImageFailed, match="has written no manifest"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
 
 
 def test_a_secret_in_the_wheels_stops_it_before_anything_is_started(
@@ -191,7 +158,7 @@ def test_a_secret_in_the_wheels_stops_it_before_anything_is_started(
     images.packer(here)
     monkeypatch.setattr(wheelhouse, "build", leaky)
     with pytest.raises(ImageFailed, match=r"aws-access-key in own\.whl"):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
     assert images.calls(here) == []
 
 
@@ -199,108 +166,5 @@ def test_a_second_run_publishes_the_newer_image(here: Path) -> None:
     for name in ("one", "two"):
         made = images.image(name)
         images.packer(here, build=images.writes_manifest({images.REGION: made}))
-        making.make(order(), say=print)
-        assert value() == made
-
-
-def test_arm_has_a_parameter_of_its_own_for_default_types_are_not() -> None:
-    made = Built(images={"r": "ami-1"}, arch="arm64", release="13", version="0", commit="c")
-    assert regions.parameter("amd64") == NAME
-    assert regions.parameter("arm64") == f"{NAME}-arm64"
-    told = making.used(made, parameter=regions.parameter("arm64"))
-    assert "make deploy PARAMETERS=ImageParameter=/parallelizer/image-id-arm64" in told[1]
-
-
-def test_an_id_that_ssm_does_not_take_is_told_with_what_to_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(
-        "aws_parallelizer.aws.image_parameters.ImageParameters.ask", lambda *_: None
-    )
-    clock = iter(range(0, 1000, 10))
-    with pytest.raises(ImageFailed) as told:
-        publishing.publish(
-            {images.REGION: "ami-1"},
-            parameter=NAME,
-            say=print,
-            sleep=lambda _: None,
-            now=lambda: float(next(clock)),
-        )
-    assert "it says nothing after 60 s" in str(told.value)
-    assert f"--name {NAME} --value ami-1 --region us-east-1" in str(told.value)
-
-
-def test_an_image_that_was_made_can_be_published_later(tmp_path: Path) -> None:
-    made = images.image("made")
-    file = tmp_path / "manifest.json"
-    file.write_text(json.dumps(images.manifest({images.REGION: made})))
-    assert program.main(["publish", str(file)]) == 0
-    assert value() == made
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"builds": [], "last_run_uuid": "2"}'])
-def test_a_manifest_that_is_none_is_named(
-    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "manifest.json"
-    file.write_text(text)
-    assert program.main(["publish", str(file)]) == 1
-    assert "manifest.json: this is no manifest" in capsys.readouterr().err
-
-
-BUILDS_FOR_LONG = """\
-import signal, time
-asked = []
-signal.signal(signal.SIGINT, lambda *_: asked.append(1))
-(here / "builder").touch()
-while not asked:
-    time.sleep(0.01)
-time.sleep(0.5)  # it takes this long to remove its builder, and must be let
-assert asked == [1], asked
-(here / "builder").unlink()
-(here / "cleaned").touch()
-sys.exit(1)
-"""
-
-
-def test_ctrl_c_gives_packer_the_time_to_remove_what_it_started(here: Path, tmp_path: Path) -> None:
-    images.packer(here, build=BUILDS_FOR_LONG)
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from image.packer import Packer\n"
-        "from image.saying import Interrupted\n"
-        "from pathlib import Path\n"
-        f"packer = Packer(program={str(here / 'packer')!r}, version=(1, 14))\n"
-        "try:\n"
-        "    packer.build(Path('t'), [], say=print)\n"
-        "except Interrupted as error:\n"
-        "    print('told', error)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    until((here / "builder").exists, seconds=60, what="Packer builds")
-    os.killpg(process.pid, signal.SIGINT)  # a terminal tells all that run in it
-    os.killpg(process.pid, signal.SIGTERM)  # an impatient second one does not reach Packer
-    told, _ = process.communicate(timeout=60)
-    assert (here / "cleaned").exists()
-    assert "told interrupted; Packer has ended what it had started" in told
-
-
-def test_ctrl_c_between_build_and_publishing_says_how_to_go_on(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = images.image("new")
-    images.packer(here, build=images.writes_manifest({images.REGION: made}))
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(publishing, "publish", interrupted)
-    expected = rf"{made} .*make ami MANIFEST=build/ami/debian-13-amd64/manifest\.json"
-    with pytest.raises(Interrupted, match=expected):
-        making.make(order(), say=print)
+        making.make(images.order(), say=print)
+        assert images.published() == made

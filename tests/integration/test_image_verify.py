@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,34 @@ def test_ctrl_c_ends_the_instance_too() -> None:
     with pytest.raises(KeyboardInterrupt):
         boot(ground)
     assert len(ground.ended) == 1
+    assert live() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ci_that_is_called_off_ends_the_instance_too(number: signal.Signals) -> None:
+    ground = Ground(Sight("running"))
+
+    def called_off(_instance: str) -> Sight:
+        os.kill(os.getpid(), number)
+        return Sight("running")
+
+    ground.sight = called_off  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        boot(ground)
+    assert live() == []
+
+
+def test_an_impatient_second_ctrl_c_does_not_keep_the_instance() -> None:
+    ground = Ground(OWN_END)
+    really, said = ground.terminate, []
+
+    def impatient(instances: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        really(instances)
+
+    ground.terminate = impatient  # type: ignore[method-assign]
+    boot(ground, said.append)
+    assert "the instance is still being ended; wait for it" in said
     assert live() == []
 
 

@@ -13,7 +13,7 @@ from aws_parallelizer.aws.ec2_setup import describe
 from aws_parallelizer.aws.images import TAG
 from aws_parallelizer.core.errors import NotFound
 
-_TRIAL = "parallelizer:trial"  # the tag that tells whose trial an instance is
+TRIAL = "parallelizer:trial"  # the tag that tells whose trial an instance is
 _GONE = "terminated"
 
 
@@ -67,7 +67,7 @@ class Trials:
         """Start one instance on demand, which its own shutdown terminates; its id. The same token
         starts no second one.
         """
-        tags = as_tags({TAG: "trial", _TRIAL: token, "Name": "aws-parallelizer image trial"})
+        tags = as_tags({TAG: "trial", TRIAL: token, "Name": "aws-parallelizer image trial"})
         answer = self._client.run_instances(
             ImageId=image,
             InstanceType=kind,
@@ -86,7 +86,7 @@ class Trials:
     def started(self, token: str) -> list[str]:
         """The instances that were started with the token and are not gone."""
         answer = self._client.describe_instances(
-            Filters=[{"Name": f"tag:{_TRIAL}", "Values": [token]}]
+            Filters=[{"Name": f"tag:{TRIAL}", "Values": [token]}]
         )
         return [
             entry["InstanceId"]
