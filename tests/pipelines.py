@@ -49,6 +49,7 @@ class Plant:
         self.objects = FakeObjects()
         self.stop = Stop()
         self.script = script
+        self.vmstat = Path("/proc/vmstat")  # the kernel's, or a file in its place
         self.at_once: int | None = None  # programs, where these are to be fewer than tasks in hand
         self.parameters = msgspec.structs.replace(
             Parameters(
@@ -137,7 +138,7 @@ class Plant:
                 scratch=scratch,
                 shown=shown,
                 patience=patience,
-                memory_kills=MemoryKills(),
+                memory_kills=MemoryKills(self.vmstat),
                 slots=Slots(self.at_once or slots),
                 orphans=Orphans(),
                 parameters=self.parameters,

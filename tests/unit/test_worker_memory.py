@@ -7,8 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from aws_parallelizer.core.outcome import Outcome, State
+from aws_parallelizer.worker import verdict
 from pipelines import Plant
 
 # Runs beside others, says how many at most, and takes a while. The first attempt at the file
@@ -90,3 +92,20 @@ def test_many_programs_that_are_killed_together_are_all_done_in_the_end(tmp_path
     rows = [plant.row(f"data/{number:03}") for number in range(12)]
     assert {row.state for row in rows} == {State.DONE}
     assert any(row.memory_kills for row in rows)
+
+
+def test_what_the_kernel_killed_of_an_earlier_program_is_no_later_ones_want_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict, "_MOMENT_SECONDS", 0)
+    counter = tmp_path / "vmstat"
+    counter.write_text("oom_kill 7\n")
+    # The first did without the process that the kernel killed; a person kills the second.
+    script = f'[ "$1" = later ] && kill -9 $$; echo oom_kill 8 > {counter}'
+    plant = Plant(tmp_path, script, max_attempts=1)
+    plant.vmstat = counter
+    plant.put("data/first")
+    plant.put("data/later")
+    plant.run(slots=1)
+    assert plant.row("data/first").state == State.DONE
+    assert plant.row("data/later").outcome == Outcome.PROGRAM_ERROR

@@ -135,6 +135,7 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
         work.enter(Phase.RUNNING)
         seconds, limit = _limit(work, tools.parameters)
         folder.quiet = False
+        tools.memory_kills.look()
         try:
             ran = await program.run(
                 _command(folder, tools),

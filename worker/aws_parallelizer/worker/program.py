@@ -7,6 +7,7 @@ pidfd, of the end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -26,6 +27,7 @@ _CHUNK_BYTES = 64 * 1024
 _MOMENT_SECONDS = 0.02  # for which a program that fills a pipe may have to wait
 _UMASK = 0o077
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_KILLED_FIRST = b"1000"  # by the kernel, before the worker and all else on the machine
 _LEFT_BYTES = 4 * 1024 * 1024  # read after the end; a daemon that writes on is not waited for
 
 
@@ -59,12 +61,24 @@ async def run(
         programs.add(pid)
         try:
             try:
+                _offer(pid)
                 in_time = await _until_end(pid, limit)
             finally:
                 exit_code = await _end_group(pid)
         finally:
             programs.discard(pid)
     return Run(exit_code, time.monotonic() - started, not in_time)
+
+
+def _offer(pid: int) -> None:
+    # To the kernel, for want of memory: else it kills what is largest, which is the worker where a
+    # program is many small processes. These have the number from the first one.
+    with contextlib.suppress(OSError):  # it has ended, or is not ours to be changed
+        file = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(file, _KILLED_FIRST)
+        finally:
+            os.close(file)
 
 
 async def _until_end(pid: int, limit: float | None) -> bool:

@@ -20,6 +20,7 @@ from aws_parallelizer.worker.program import Run
 from aws_parallelizer.worker.publishing import Collision, LeaseLost
 
 _SHELL_KILLED = 128 + signal.SIGKILL  # how a shell reports that its command got SIGKILL
+_MOMENT_SECONDS = 1.0  # a look costs a tenth of what a small file costs
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_ROOM = frozenset(
     os.strerror(number) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -29,21 +30,34 @@ _NO_ROOM = frozenset(
 class MemoryKills:
     """Tells whether the kernel has killed for want of memory. One rise of its counter may stand for
     several programs that were killed together, so each of those is told so.
+
+    To `look` when a program starts keeps those that the kernel killed before it from being taken
+    for it: processes whose programs made do without them.
     """
 
     def __init__(self, vmstat: Path = Path("/proc/vmstat")) -> None:
         self._vmstat = vmstat
         self._seen = self._count()
+        self._looked = time.monotonic()
         self._rose = -math.inf
+
+    def look(self) -> None:
+        """At once, unless the last look was a moment ago."""
+        if time.monotonic() - self._looked >= _MOMENT_SECONDS:
+            self._look()
 
     def rose(self, *, within: float) -> bool:
         """Whether there were more of them than at the last look, or at one in the last so many
         seconds.
         """
-        before, self._seen = self._seen, self._count()
-        if self._seen > before:
-            self._rose = time.monotonic()
+        self._look()
         return time.monotonic() - self._rose <= within
+
+    def _look(self) -> None:
+        before, self._seen = self._seen, self._count()
+        self._looked = time.monotonic()
+        if self._seen > before:
+            self._rose = self._looked
 
     def _count(self) -> int:
         try:
