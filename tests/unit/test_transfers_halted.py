@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from pathlib import Path
 
 import pytest
 
 from aws_parallelizer.aws import aside as module
+from aws_parallelizer.aws import streaming
 from aws_parallelizer.aws.aside import Halt, Halted, aside
 from aws_parallelizer.aws.sections import FileChanged, Section
 
@@ -66,6 +68,43 @@ def test_a_call_that_hangs_keeps_nothing_from_ending(monkeypatch: pytest.MonkeyP
     assert threads[0].daemon  # the interpreter does not wait for it either
     never.set()
     threads[0].join()
+
+
+class SlowToAnswer:
+    """An S3 whose first answer comes when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def get_object(self, **_at: str) -> dict[str, object]:
+        self.asked.set()
+        self.may_answer.wait(30)
+        return {"ContentLength": 3, "ETag": '"e"', "Body": io.BytesIO(b"old")}
+
+
+def test_a_download_that_hung_touches_no_file_once_it_is_wanted_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "_END_SECONDS", 0.01)
+    s3, path = SlowToAnswer(), tmp_path / "input"
+    threads: list[threading.Thread] = []
+
+    def get(halt: Halt) -> object:
+        threads.append(threading.current_thread())
+        return streaming.get(s3, bucket="b", key="k", to=path, halt=halt)
+
+    async def story() -> None:
+        calling = asyncio.create_task(aside(get))
+        await asyncio.to_thread(s3.asked.wait, 30)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+
+    asyncio.run(story())
+    path.write_bytes(b"the next attempt's, in the same folder")
+    s3.may_answer.set()
+    threads[0].join(30)
+    assert path.read_bytes() == b"the next attempt's, in the same folder"
 
 
 def test_a_section_is_read_again_for_another_try_whatever_the_others_read(tmp_path: Path) -> None:

@@ -146,6 +146,7 @@ def test_it_is_text_at_a_terminal_and_json_elsewhere_unless_told_otherwise(
         ("PARALLELIZER_NOTICE_SECONDS", "-1"),
         ("PARALLELIZER_SETTLE_SECONDS", "inf"),
         ("PARALLELIZER_POWEROFF", "'unclosed"),
+        ("PARALLELIZER_POWEROFF", " "),
     ],
 )
 def test_a_variable_that_cannot_be_read_is_named_and_the_others_are_read(

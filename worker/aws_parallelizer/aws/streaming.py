@@ -44,6 +44,7 @@ def get(client: Any, *, bucket: str, key: str, to: Path, halt: Halt) -> tuple[in
     if size is None or not etag:
         first["Body"].close()
         raise ObjectFailure(f"GET s3://{bucket}/{key}: an answer without an ETag or a length")
+    halt.check()  # the answer may have come late, and the folder be another attempt's by now
     with to.open("wb") as file:
         while True:
             try:

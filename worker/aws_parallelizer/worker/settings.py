@@ -85,7 +85,10 @@ def _microseconds(told: str) -> float:
 
 
 def _command(told: str) -> tuple[str, ...]:
-    return tuple(shlex.split(told))
+    words = tuple(shlex.split(told))
+    if not words:
+        raise ValueError("it has to be a command")
+    return words
 
 
 def _log(told: str) -> str:
