@@ -7,9 +7,15 @@ FAUXQS := 2.4.1
 RUN := $(VENV)/bin/python
 
 export PYTHONPATH := $(CURDIR)/worker:$(CURDIR)/control
+# `su` leaves the last two out, and mke2fs and chroot, with which machines are made, are there.
+export PATH := $(PATH):/usr/sbin:/sbin
+# Ansible wants a locale of UTF-8, and one that ssh has handed over from elsewhere may not be installed here.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := C.UTF-8
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo local reclaim test rehearse bench check package deploy plan destroy ami ami-verify ami-prune clean
+.PHONY: help venv tools demo local reclaim test rehearse bench check package deploy plan destroy ami ami-verify ami-prune clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +24,7 @@ venv: $(VENV)/.complete
 
 $(VENV)/.complete: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "make: Python 3.11 or newer is needed, and '$(PYTHON)' is not; name one with make PYTHON=..." >&2; exit 1; }
+		{ echo "make: Python 3.11 or newer is needed, and '$(PYTHON)' is not; on Debian: apt-get install python3 python3-venv; or name one with make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "make: '$(PYTHON)' has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
@@ -37,8 +43,12 @@ reclaim: venv ## Take a local spot instance away: INSTANCE=i-... NOTICE=seconds
 test: venv ## Run every test that this machine can run, in several processes (PROCESSES=)
 	$(RUN) -m pytest --numprocesses "$(or $(PROCESSES),auto)"
 
-rehearse: venv ## Make, boot and judge the image without AWS; a missing tool is a failure
+rehearse: tools venv ## Make, boot and judge the image without AWS; a missing tool is a failure
 	REHEARSAL_REQUIRED=1 $(RUN) -m pytest tests/image --numprocesses auto --durations=15
+
+# Before the minutes that a venv takes; a Python that is missing is named by the venv's rule.
+tools:
+	@! command -v $(PYTHON) >/dev/null || $(PYTHON) tests/debian.py
 
 bench: $(BENCH)/.complete ## Measure the worker beside its peers (ROUNDS=3, SCALE=1), write build/bench.json
 	@PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests $(BENCH)/bin/python -m benchmarks --rounds "$(or $(ROUNDS),3)" --scale "$(or $(SCALE),1)"

@@ -28,6 +28,9 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# `su` leaves them out of the PATH, and tests with machines run mke2fs and chroot.
+os.environ["PATH"] += f"{os.pathsep}/usr/sbin{os.pathsep}/sbin"
+
 
 # Else each session would read the megabytes anew in which botocore describes AWS.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)

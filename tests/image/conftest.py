@@ -16,7 +16,6 @@ import debian
 from emulator import free_port
 from image import wheelhouse
 from local import roots
-from rehearsal import needs
 from rehearsal.ami import Ami, Machines, make
 from rehearsal.wheels import Wheels
 
@@ -24,8 +23,8 @@ from rehearsal.wheels import Wheels
 def _need(lacks: str) -> None:
     if not lacks:
         return
-    sentence = f"the image's rehearsal needs what is missing here: {lacks}"
-    if needs.required():
+    sentence = debian.sentence(lacks)
+    if debian.required():
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
 
@@ -33,13 +32,13 @@ def _need(lacks: str) -> None:
 @pytest.fixture(scope="session")
 def packer_here() -> None:
     """Packer, which validates also where it may not build."""
-    _need(needs.missing_tools(needs.PACKER))
+    _need(debian.missing_tools(debian.PACKER))
 
 
 @pytest.fixture(scope="session")
 def machines() -> None:
     """The tools and rights to make and boot machines."""
-    _need(needs.missing_rights() or needs.missing_tools(needs.MACHINES))
+    _need(debian.missing(debian.REHEARSAL))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from local import overlays, roots
 from local.images import ImageStore
 from waiting import until
 
-pytestmark = debian.needed
+pytestmark = pytest.mark.skipif(bool(debian.missing()), reason=debian.missing())
 
 RELEASE = "13"
 

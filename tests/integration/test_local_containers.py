@@ -13,7 +13,7 @@ from local.body import Ending
 from local.containers import Container
 from waiting import until
 
-pytestmark = debian.needed
+pytestmark = pytest.mark.skipif(bool(debian.missing()), reason=debian.missing())
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from integration.machine_image import add_to, seen
 from local.images import ImageStore
 
 QEMU = {
-    **debian.TOOLS,
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-img": "qemu-utils",
+    **debian.CONTAINERS,
+    **debian.EMULATED,
     "debugfs": "e2fsprogs",
     "nsenter": "util-linux",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -21,13 +22,13 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_make_alone_lists_every_target_but_the_inner_one() -> None:
+def test_make_alone_lists_every_target_but_the_inner_ones() -> None:
     told = make()
     assert told.returncode == 0
     shown = re.findall(r"^  make ([a-z-]+) ", told.stdout, re.MULTILINE)
     phony = re.search(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     assert phony
-    assert set(shown) == set(phony[1].split()) - {"venv"}
+    assert set(shown) == set(phony[1].split()) - {"venv", "tools"}
 
 
 def test_a_python_that_is_too_old_is_named_in_one_line(tmp_path: Path) -> None:
@@ -71,3 +72,43 @@ def test_ci_is_a_script_that_bash_can_read() -> None:
     script = REPOSITORY / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def shown(name: str, **environment: str) -> str:
+    """A variable of the environment that the Makefile gives to what it runs."""
+    asked = [
+        "make",
+        "-C",
+        str(REPOSITORY),
+        "-s",
+        "--no-print-directory",
+        f"--eval=show: ; @echo $${name}",
+        "show",
+    ]
+    before = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    told = subprocess.run(
+        asked, env={**before, **environment}, capture_output=True, text=True, check=True
+    )
+    return told.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["LANG", "LC_ALL", "LC_CTYPE"])
+def test_a_locale_that_is_not_installed_is_no_locale_for_ansible(name: str) -> None:
+    assert shown("LC_ALL", **{name: "xx_YY.UTF-8"}) == "C.UTF-8"
+    assert shown("LC_ALL", **{name: "C.UTF-8"}) == ("C.UTF-8" if name == "LC_ALL" else "")
+
+
+def test_a_shell_that_su_started_finds_what_machines_are_made_with() -> None:
+    assert shown("PATH", PATH="/usr/bin:/bin").split(":") == [
+        "/usr/bin", "/bin", "/usr/sbin", "/sbin",
+    ]  # fmt: skip
+
+
+def test_the_rehearsal_says_what_it_lacks_before_it_makes_a_venv(tmp_path: Path) -> None:
+    lacks = tmp_path / "python"
+    lacks.write_text("#!/bin/sh\necho 'make: it needs packer' >&2\nexit 1\n")
+    lacks.chmod(0o755)
+    told = make("rehearse", f"PYTHON={lacks}", f"VENV={tmp_path}/venv")
+    assert told.returncode != 0
+    assert told.stderr.splitlines()[0] == "make: it needs packer"
+    assert not (tmp_path / "venv").exists()
