@@ -14,24 +14,27 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TRIED: only root has
 # A process of its own: what it adopts must not be this one's.
 STORY = """
 import asyncio, os, sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from aws_parallelizer.worker import program
 from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.transcript import Transcript
+from aws_parallelizer.worker.unprivileged import User, shed
 
 folder, group = Path(sys.argv[1]), int(sys.argv[2]) or None
 orphans = Orphans()
 orphans.adopt()
 
 async def run(script):
-    become = ["/usr/bin/setpriv", f"--regid={group}", "--clear-groups", "--"] if group else []
     return await program.run(
-        [*become, "/bin/sh", "-c", script],
+        ["/bin/sh", "-c", script],
         folder=folder,
         environment={"PATH": os.environ["PATH"], "HOME": f"{folder}/work"},
         transcript=Transcript(lambda line: False, log=None),
         limit=20,
         programs=orphans.programs,
+        become=User("root", 0).become(group) if group else nullcontext(),
     )
 
 def is_alive(name):
@@ -44,8 +47,10 @@ async def story():
 
 def tell(tmp_path: Path, story: str, *, group: int) -> str:
     body = "".join(f"    {line}\n" for line in story.strip().splitlines())
+    # As in the worker, the main thread has the orphans, and another one starts the programs.
+    run = "ThreadPoolExecutor(1, initializer=shed).submit(lambda: asyncio.run(story())).result()"
     return subprocess.run(
-        [sys.executable, "-c", f"{STORY}{body}\nasyncio.run(story())", str(tmp_path), str(group)],
+        [sys.executable, "-c", f"{STORY}{body}\n{run}", str(tmp_path), str(group)],
         check=True,
         capture_output=True,
         text=True,

@@ -23,7 +23,7 @@ LOOK = """
 user() { echo "$1=$(id -$2)"; }
 user uid u; user gid g; user groups G
 echo umask=$(umask)
-sed -n 's/^\\(CapEff\\|CapBnd\\|CapPrm\\|NoNewPrivs\\):[[:space:]]*/\\1=/p' /proc/self/status
+sed -n 's/^\\(Cap...\\|NoNewPrivs\\):[[:space:]]*/\\1=/p' /proc/self/status
 echo fds=$(ls /proc/self/fd | tr '\\n' ' ')
 echo input=$(cat "$1")
 echo mine > mine && echo own=written
@@ -65,6 +65,8 @@ def test_a_program_is_nobody_alone_in_its_own_folder(
         "CapPrm": "0" * 16,
         "CapEff": "0" * 16,
         "CapBnd": "0" * 16,
+        "CapInh": "0" * 16,
+        "CapAmb": "0" * 16,
         "NoNewPrivs": "1",
         "fds": "0 1 2 3",  # 3 is the folder that ls reads
         "input": "body",
@@ -117,6 +119,37 @@ for n in 1 2; do try folder$n ls ../../$n; done
     assert set(found.values()) == {"refused"}, found
     machine.process.send_signal(signal.SIGTERM)
     assert machine.wait() == 0
+
+
+def test_a_program_cannot_signal_the_worker_even_while_that_starts_others(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site = Site(
+        endpoint,
+        files={
+            "run.sh": HEAD
+            + """
+[ "$1" = hunter ] || exit 0
+kill -0 $$ && echo self=reached
+end=$(($(date +%s) + 4)); n=0
+while [ $(date +%s) -lt $end ]; do
+  for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    kill -0 $PPID 2> /dev/null && n=$((n + 1))
+  done
+done
+echo worker=$n
+"""
+        },
+        timeout=20,
+        numThreads=3,
+    )
+    for number in range(300):
+        site.put(f"data/{number}")
+    site.put("data/hunter")
+    machine = start(site)
+    assert machine.wait() == 0
+    assert told(site.row("data/hunter").last_output) == {"self": "reached", "worker": "0"}
+    assert all(site.row(f"data/{number}").state == State.DONE for number in range(300))
 
 
 def test_an_attempt_finds_nothing_of_those_that_had_its_folder_before(

@@ -41,6 +41,7 @@ class Bench:
             transcript=self.written,
             limit=limit,
             programs=set(),
+            become=contextlib.nullcontext(),
         )
 
     def is_running(self, name: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,16 +16,40 @@ from aws_parallelizer.core.errors import BadOutput, NoUser
 from aws_parallelizer.worker import unprivileged
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.scratch import Folder, Scratch
-from aws_parallelizer.worker.unprivileged import Groups
+from aws_parallelizer.worker.unprivileged import Groups, User
 from local import disks
 
+T = TypeVar("T")
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TRIED: only root can run as another")
+
+
+def shedding(story: Callable[[], T]) -> T:
+    """What the story comes to in a thread of its own: what it has shed is gone for good."""
+
+    def told() -> T:
+        unprivileged.shed()
+        return story()
+
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(told).result()
+
+
+def ids() -> str:
+    """This thread's user ids, group ids (real, effective, saved, of files) and other groups."""
+    status = Path("/proc/thread-self/status").read_text()
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    return "; ".join(" ".join(lines[name].split()) for name in ("Uid", "Gid", "Groups"))
+
+
+def nobody() -> User | None:
+    return shedding(lambda: unprivileged.of_programs("nobody"))
 
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Scratch]:
     disks.make(tmp_path / "scratch")
-    made = Scratch(tmp_path / "scratch", unprivileged.of_programs("nobody"))
+    made = Scratch(tmp_path / "scratch", nobody())
     made.sweep()
     yield made
     disks.wipe(tmp_path / "scratch")
@@ -46,24 +72,45 @@ def test_programs_never_run_as_root() -> None:
 
 
 @as_root
-def test_a_machine_without_setpriv_is_told_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_user_that_cannot_be_become_is_found_before_any_task(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoUser, match="install util-linux"):
-        unprivileged.of_programs("nobody")
+    assert unprivileged._calls
+    monkeypatch.setattr(unprivileged, "_calls", unprivileged._calls._replace(setresuid=9999))
+    with pytest.raises(NoUser, match=r"cannot run as user nobody: .*Function not implemented"):
+        shedding(lambda: unprivileged.of_programs("nobody"))
 
 
 @as_root
-def test_a_user_that_cannot_be_become_is_found_before_any_task(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_kind_of_machine_whose_calls_are_not_known_is_named(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    broken = tmp_path / "setpriv"
-    broken.write_text("#!/bin/sh\necho setpriv: setresuid failed >&2; exit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(NoUser, match="cannot run as user nobody: setpriv: setresuid failed"):
-        unprivileged.of_programs("nobody")
+    monkeypatch.setattr(unprivileged, "_calls", None)
+    with pytest.raises(NoUser, match="cannot run as another user on a machine "):
+        shedding(lambda: unprivileged.of_programs("nobody"))
+
+
+@as_root
+def test_a_thread_that_has_not_shed_starts_no_program() -> None:
+    with pytest.raises(RuntimeError, match="has not shed"), User("nobody", 65534).become(61200):
+        pytest.fail("it became the user")
+
+
+@as_root
+def test_a_thread_is_itself_again_after_it_has_been_a_programs_user() -> None:
+    def story() -> list[str]:
+        seen = [ids()]
+        with User("nobody", 65534).become(61200):
+            seen.append(ids())
+        with pytest.raises(FileNotFoundError), User("nobody", 65534).become(61200):
+            os.posix_spawn("/no/such/program", ["none"], {})
+        return [*seen, ids()]
+
+    main = ids()
+    before, meanwhile, after = shedding(story)
+    assert before == after == "0 0 0 0; 0 0 0 0; "
+    assert meanwhile == "65534 65534 0 65534; 61200 61200 61200 61200; "
+    assert ids() == main
 
 
 def test_without_root_programs_run_as_the_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +121,7 @@ def test_without_root_programs_run_as_the_worker_does(monkeypatch: pytest.Monkey
 @as_root
 def test_a_scratch_directory_that_the_user_cannot_enter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shut").mkdir(mode=0o700)
-    scratch = Scratch(tmp_path / "shut" / "scratch", unprivileged.of_programs("nobody"))
+    scratch = Scratch(tmp_path / "shut" / "scratch", nobody())
     with pytest.raises(NoUser, match="PARALLELIZER_SCRATCH to a directory that all users can"):
         scratch.sweep()
 
@@ -151,22 +198,3 @@ def test_a_path_bent_to_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "out")
     with pytest.raises(BadOutput):
         objects.open_owned(tmp_path / "out", None)
-
-
-NOT_FOUND = "setpriv: failed to execute ./run.sh: No such file or directory\n"
-
-
-@pytest.mark.parametrize(
-    ("code", "written", "why"),
-    [
-        (127, NOT_FOUND, "No such file or directory"),
-        (126, "setpriv: failed to execute ./a: b: Permission denied\n", "Permission denied"),
-        (127, "sh: 1: x: not found\n", None),
-        (1, NOT_FOUND, None),
-        (127, f"words\n{NOT_FOUND}", None),
-    ],
-)
-def test_a_program_that_did_not_start_is_told_from_one_that_failed(
-    code: int, written: str, why: str | None
-) -> None:
-    assert unprivileged.not_started(code, written) == why

@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended
-from aws_parallelizer.worker import logs, outputs, program, unprivileged, verdict
+from aws_parallelizer.worker import logs, outputs, program, verdict
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.patience import Patience
@@ -144,16 +145,13 @@ async def _run(work: Work, folder: Folder, tools: Tools, written: Transcript) ->
                 transcript=written,
                 limit=seconds,
                 programs=tools.orphans.programs,
+                become=_become(folder, tools),
             )
         except OSError as error:
             return verdict.of_no_start(error)
         finally:
             folder.quiet = await tools.orphans.end(folder.root, folder.group)
             work.enter(Phase.STORING)
-    if folder.group is not None:
-        why = unprivileged.not_started(ran.exit_code, written.last_output())
-        if why:
-            return verdict.of_no_start(why)
     full = ran.exit_code != 0 and tools.scratch.is_full()
     return verdict.of_run(ran, limit=limit, disk_full=full, memory_kills=tools.memory_kills)
 
@@ -176,11 +174,14 @@ async def _keep(kept: Log, ended: Ended, work: Work, folder: Folder, tools: Tool
 
 
 def _command(folder: Folder, tools: Tools) -> list[str]:
-    user, group, argument = tools.scratch.user, folder.group, folder.argument
-    become = user.command(group) if user and group is not None else []
     # A name that begins with a dash would be read as an option.
-    argument = f"./{argument}" if argument.startswith("-") else argument
-    return [*become, f"./{tools.shown.program}", argument]
+    argument = f"./{folder.argument}" if folder.argument.startswith("-") else folder.argument
+    return [f"./{tools.shown.program}", argument]
+
+
+def _become(folder: Folder, tools: Tools) -> AbstractContextManager[None]:
+    user, group = tools.scratch.user, folder.group
+    return user.become(group) if user and group is not None else nullcontext()
 
 
 def _limit(work: Work, parameters: Parameters) -> tuple[float, str]:

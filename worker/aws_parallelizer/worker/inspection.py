@@ -6,7 +6,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Collection
-from types import FrameType
 
 from aws_parallelizer.worker.work import Work
 
@@ -15,8 +14,8 @@ log = logging.getLogger(__name__)
 SIGNAL = signal.SIGUSR1  # which ends a process that has no handler for it
 
 
-def tell_of_no_task(_number: int, _frame: FrameType | None) -> None:
-    """The handler before there are tasks and after."""
+def tell_of_no_task(*_of_a_signal: object) -> None:
+    """What there is to say before there are tasks and after."""
     log.info("no task is in hand: the worker begins or ends")
 
 

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -24,11 +25,12 @@ from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.core import user_data
 from aws_parallelizer.core.errors import ParallelizerError
-from aws_parallelizer.worker import inspection, logs, shutdown
+from aws_parallelizer.worker import inspection, logs, shutdown, unprivileged
 from aws_parallelizer.worker.heartbeat import Heartbeat
 from aws_parallelizer.worker.serving import SIGNALLED, SIGNALS, Machine, serve
 from aws_parallelizer.worker.settings import Settings
 from aws_parallelizer.worker.shutdown import Ending
+from aws_parallelizer.worker.signals import Signals
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def run() -> int:
     except Exception as error:
         log.exception("the worker crashed")
         ending = Ending(f"the worker crashed: {error!r}", 1, known.shut_down)
-    signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)  # a closed loop takes its own back
+    signal.signal(inspection.SIGNAL, inspection.tell_of_no_task)
     _on_signals(signal.SIG_IGN)  # what follows is short, and must not be left half done
     machine = known.machine
     return shutdown.conclude(
@@ -96,7 +98,19 @@ def _work(known: _Known) -> Ending:
     known.shut_down = data.parameters.should_shutdown
     known.park = data.parameters.shutdown_behavior == "stop"
     _collect_seldom()
-    return asyncio.run(serve(data, settings=settings, machine=machine, heart=known.heart))
+    signals = Signals()
+    _on_signals(signals)
+    signal.signal(inspection.SIGNAL, signals)
+
+    def in_loop() -> Ending:
+        unprivileged.shed()
+        return asyncio.run(
+            serve(data, settings=settings, machine=machine, heart=known.heart, signals=signals)
+        )
+
+    # The thread that starts programs must not be the main one.
+    with ThreadPoolExecutor(1, "loop") as executor:
+        return executor.submit(in_loop).result()
 
 
 def _collect_seldom() -> None:

@@ -12,7 +12,6 @@ import ctypes
 import logging
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
@@ -40,8 +39,8 @@ class Orphans:
         self._children = ""
 
     def adopt(self) -> None:
-        """Have all orphans from now on. In the main thread, which starts the programs too."""
-        children = f"/proc/self/task/{threading.get_native_id()}/children"
+        """Have all orphans from now on."""
+        children = f"/proc/self/task/{os.getpid()}/children"  # the main thread is who has them
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) or not Path(children).exists():
             log.warning("this kernel does not tell of processes that programs leave behind")

@@ -14,6 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,15 +50,17 @@ async def run(
     transcript: Transcript,
     limit: float | None,
     programs: set[int],
+    become: AbstractContextManager[None],
 ) -> Run:
     """Run a command to its end, at most `limit` seconds. Its group has been killed afterwards,
-    however this is left. Its process id is one of `programs` meanwhile.
+    however this is left. Its process id is one of `programs` meanwhile. It is started within
+    `become`, which makes this thread its user.
 
     Raises OSError if it cannot be started.
     """
     started = time.monotonic()
     with _Pipes(transcript) as pipes:
-        pid = pipes.start(command, folder=folder, environment=environment)
+        pid = pipes.start(command, folder=folder, environment=environment, become=become)
         programs.add(pid)
         try:
             try:
@@ -170,7 +173,14 @@ class _Pipes:
                     break
             self._close(number)
 
-    def start(self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> int:
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        become: AbstractContextManager[None],
+    ) -> int:
         """The process id of the command, which has begun. Raises OSError."""
         ends: list[int] = []
         try:
@@ -179,7 +189,7 @@ class _Pipes:
                 ends.append(its)
                 self._takers[mine] = take
                 os.set_blocking(mine, False)
-            pid = _start(command, ends, folder=folder, environment=environment)
+            pid = _start(command, ends, folder=folder, environment=environment, become=become)
         finally:
             for end in ends:
                 os.close(end)
@@ -213,7 +223,12 @@ class _Pipes:
 
 
 def _start(
-    command: Sequence[str], ends: Sequence[int], *, folder: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    ends: Sequence[int],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    become: AbstractContextManager[None],
 ) -> int:
     # posix_spawn(3) costs less than half of subprocess's own work, and begins a program where its
     # parent is and with its parent's umask: so the worker, which names everything by its whole
@@ -222,13 +237,14 @@ def _start(
     umask = os.umask(_UMASK)
     try:
         os.chdir(folder)
-        try:
-            return _spawn(command, ends, environment)
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-            # A script without #!, which shells run so.
-            return _spawn(["/bin/sh", *command], ends, environment)
+        with become:
+            try:
+                return _spawn(command, ends, environment)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                # A script without #!, which shells run so.
+                return _spawn(["/bin/sh", *command], ends, environment)
     finally:
         os.umask(umask)
         os.fchdir(here)

@@ -41,6 +41,7 @@ from aws_parallelizer.worker.scratch import Scratch
 from aws_parallelizer.worker.settings import Settings
 from aws_parallelizer.worker.settlement import Settlement
 from aws_parallelizer.worker.shutdown import Ending
+from aws_parallelizer.worker.signals import Signals
 from aws_parallelizer.worker.slots import Slots
 from aws_parallelizer.worker.stopping import Stop, watch_for_notice
 from aws_parallelizer.worker.verdict import MemoryKills
@@ -61,14 +62,15 @@ class Machine(NamedTuple):
 
 
 async def serve(
-    data: UserData, *, settings: Settings, machine: Machine, heart: Heartbeat
+    data: UserData, *, settings: Settings, machine: Machine, heart: Heartbeat, signals: Signals
 ) -> Ending:
     """Work until there is no more to do, or until somebody asks to end; how it came to an end.
     Raises what keeps a worker from its work.
     """
     stop, table = Stop(), _table(data)
     for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop.halt, SIGNALLED)
+        signals.on(number, functools.partial(stop.halt, SIGNALLED))
+    signals.on(inspection.SIGNAL, inspection.tell_of_no_task)
     # With threads of their own: calls that hang elsewhere do not make the worker look lost.
     helpers = [
         heart.keep(Offload(1), every=settings.beat_seconds),
@@ -82,9 +84,16 @@ async def serve(
         )
     helping = [asyncio.create_task(helper) for helper in helpers]
     try:
-        why = await _prepare_and_serve(
-            data, table, settings=settings, machine=machine, heart=heart, stop=stop
-        )
+        with signals.listening():
+            why = await _prepare_and_serve(
+                data,
+                table,
+                settings=settings,
+                machine=machine,
+                heart=heart,
+                stop=stop,
+                signals=signals,
+            )
     finally:
         for helper in helping:
             helper.cancel()
@@ -106,6 +115,7 @@ async def _prepare_and_serve(
     machine: Machine,
     heart: Heartbeat,
     stop: Stop,
+    signals: Signals,
 ) -> str:
     user = unprivileged.of_programs(settings.user)
     objects, scratch = _objects(data.parameters), Scratch(settings.scratch, user)
@@ -125,7 +135,7 @@ async def _prepare_and_serve(
         path=settings.path,
         machine=machine,
     )
-    asyncio.get_running_loop().add_signal_handler(
+    signals.on(
         inspection.SIGNAL, functools.partial(inspection.tell, lambda: pipeline.works, slots=slots)
     )
     heart.takes_tasks(slots=slots, running=lambda: pipeline.running)

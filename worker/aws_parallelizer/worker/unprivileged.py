@@ -1,20 +1,25 @@
 """The user that analysis programs run as where the worker itself is root.
 
-`setpriv` (util-linux) takes everything away and becomes the program, so that a spawn stays a vfork:
-subprocess's own `user=` would fork the whole worker. It gives each attempt a group of its own, too,
-which alone may enter the attempt's folder: attempts share their user, and neither see each other's
-files nor look into each other's processes.
+A process begins with the ids of the thread that starts it. So the thread that starts programs
+becomes their user for that moment, and nothing has to be executed in between. It keeps root as its
+saved user id, which alone lets it return; execve(2) leaves the program nothing of that.
+
+Each attempt has a group of its own, too, which alone may enter the attempt's folder: attempts share
+their user, and neither see each other's files nor look into each other's processes.
+
+It is never the main thread: who may send signals to a process is decided by that one's ids.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import pwd
-import re
-import shutil
 import stat
-import subprocess
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,32 +27,51 @@ from aws_parallelizer.core.errors import NoUser
 
 # What systemd keeps for users that come and go: https://systemd.io/UIDS-GIDS/
 _GROUPS = range(61184, 65520)
-_TRY_SECONDS = 30
-_NOT_STARTED = re.compile(r"\Asetpriv: failed to execute [^\n]*: ([^\n:]+)\n\Z")
-_NOT_STARTED_CODES = (126, 127)
+_PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_CAPABILITIES = 0x20080522  # version 3 of capset(2)'s header
+_INHERITABLE = (2, 5)  # of its six words: effective, permitted, inheritable, twice
+
+
+class _Calls(NamedTuple):
+    setgroups: int
+    setresuid: int
+    setresgid: int
+
+
+# glibc's functions of these names change all threads; the kernel's own change the calling one.
+_CALLS = {"x86_64": _Calls(116, 117, 119), "aarch64": _Calls(159, 147, 149)}
+_calls = _CALLS.get(platform.machine())
+# That keeps the interpreter's lock, so that no other thread runs while this one is somebody else.
+_libc = ctypes.PyDLL(None, use_errno=True)
 
 
 class User(NamedTuple):
-    """An unprivileged user, and the tool that turns a process into one of it."""
+    """An unprivileged user."""
 
     name: str
     uid: int
-    setpriv: str
 
-    def command(self, group: int) -> list[str]:
-        """What to write before a command, so that it runs as this user in `group` alone, with no
-        capability and no way to gain one.
+    @contextmanager
+    def become(self, group: int) -> Iterator[None]:
+        """This thread is the user, in `group` alone: a process that it starts meanwhile stays so,
+        with no capability and no way to gain one. The thread has to have called `shed`.
+
+        Raises OSError.
         """
-        return [
-            self.setpriv,
-            f"--reuid={self.uid}",
-            f"--regid={group}",
-            "--clear-groups",
-            "--no-new-privs",
-            "--inh-caps=-all",
-            "--bounding-set=-all",
-            "--",
-        ]
+        if _prctl(_PR_CAPBSET_READ):
+            raise RuntimeError("this thread has not shed what its programs must not have")
+        calls = _known_calls()
+        _syscall(calls.setresgid, group, group, group)
+        try:
+            _syscall(calls.setresuid, self.uid, self.uid, 0)
+            try:
+                yield
+            finally:
+                _syscall(calls.setresuid, 0, 0, 0)
+        finally:
+            _syscall(calls.setresgid, 0, 0, 0)
 
     def require_way_to(self, folder: Path) -> None:
         """Raise NoUser if the user cannot enter the folder."""
@@ -92,22 +116,24 @@ def of_programs(name: str) -> User | None:
         ) from error
     if uid == 0:
         raise NoUser(f"PARALLELIZER_USER is {name!r}: programs never run as root")
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise NoUser(
-            "programs cannot run as another user without the command setpriv: install util-linux"
-        )
-    user = User(name, uid, setpriv)
+    user = User(name, uid)
     _try(user)
     return user
 
 
-def not_started(exit_code: int | None, written: str) -> str | None:
-    """Why a command after `User.command` did not start; None = it did."""
-    if exit_code not in _NOT_STARTED_CODES:
-        return None
-    said = _NOT_STARTED.match(written)
-    return said[1] if said else None
+def shed() -> None:
+    """Take from this thread, for good, whatever a program that it starts could gain more by: other
+    groups, and the capabilities that files give or that outlive a change of user. No other thread
+    is changed. Nothing where the worker is not root.
+
+    Raises NoUser.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        _shed()
+    except OSError as error:
+        raise NoUser(f"programs cannot run as another user than root: {error}") from error
 
 
 def shut_to_others(folder: Path) -> Path | None:
@@ -118,18 +144,46 @@ def shut_to_others(folder: Path) -> Path | None:
     return None
 
 
+def _shed() -> None:
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    header, words = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
+    _check(_libc.capget(header, words))
+    for word in _INHERITABLE:
+        words[word] = 0
+    _check(_libc.capset(header, words))
+    number = 0
+    while _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:  # until there is no such capability
+        _prctl(_PR_CAPBSET_DROP, number)
+        number += 1
+    _syscall(_known_calls().setgroups, 0, None)
+
+
 def _try(user: User) -> None:
     try:
-        subprocess.run(
-            [*user.command(_GROUPS[0]), "/bin/true"],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            cwd="/",
-            timeout=_TRY_SECONDS,
-        )
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip()
-        raise NoUser(f"programs cannot run as user {user.name}: {said}") from error
-    except (OSError, subprocess.SubprocessError) as error:
+        with user.become(_GROUPS[0]):
+            pid = os.posix_spawn("/bin/true", ["true"], {})
+    except OSError as error:
         raise NoUser(f"programs cannot run as user {user.name}: {error}") from error
+    os.waitpid(pid, 0)
+
+
+def _known_calls() -> _Calls:
+    if _calls is None:
+        raise NoUser(f"programs cannot run as another user on a machine {platform.machine()}")
+    return _calls
+
+
+def _prctl(option: int, argument: int = 0) -> int:
+    return _check(_libc.prctl(option, argument, 0, 0, 0))
+
+
+def _syscall(number: int, *arguments: int | None) -> None:
+    _check(_libc.syscall(number, *arguments))
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

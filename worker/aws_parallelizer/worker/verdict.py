@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import re
 import signal
 import time
@@ -22,9 +21,7 @@ from aws_parallelizer.worker.publishing import Collision, LeaseLost
 _SHELL_KILLED = 128 + signal.SIGKILL  # how a shell reports that its command got SIGKILL
 _MOMENT_SECONDS = 1.0  # a look costs a tenth of what a small file costs
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_ROOM = frozenset(
-    os.strerror(number) for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-)
+_NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class MemoryKills:
@@ -89,13 +86,12 @@ def of_run(run: Run, *, limit: str, disk_full: bool, memory_kills: MemoryKills) 
     return Ended(outcome=outcome, reason=reason, exit_code=code, seconds=round(run.seconds, 3))
 
 
-def of_no_start(why: OSError | str) -> Ended:
-    """A program that did not start, by the error or the text of its cause: its own fault, or that
-    of a machine which has no room for another process, and may have by and by.
+def of_no_start(error: OSError) -> Ended:
+    """A program that did not start: its own fault, or that of a machine which has no room for
+    another process, and may have by and by.
     """
-    cause = why.strerror if isinstance(why, OSError) else why
-    outcome = Outcome.INFRASTRUCTURE if cause in _NO_ROOM else Outcome.PROGRAM_ERROR
-    return Ended(outcome=outcome, reason=f"the program cannot be started: {why}")
+    outcome = Outcome.INFRASTRUCTURE if error.errno in _NO_ROOM else Outcome.PROGRAM_ERROR
+    return Ended(outcome=outcome, reason=f"the program cannot be started: {error.strerror}")
 
 
 def of_error(error: Exception) -> Ended | None:
