@@ -65,7 +65,7 @@ def _read(job: Job, batch: Sequence[Received]) -> tuple[list[_Letter], list[str]
     strange: list[str] = []
     for received in batch:
         try:
-            found = message.decode(received.body)
+            found = message.decode(received.body, job=job.name)
         except MessageError as error:
             log.warning("message %s of job %s is dropped: %s", received.message_id, job.name, error)
             strange.append(received.handle)

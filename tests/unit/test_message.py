@@ -49,6 +49,23 @@ def test_an_object_that_is_not_a_task_is_refused(body: str) -> None:
         message.decode(body)
 
 
+@pytest.mark.parametrize(
+    "body", ["x" * 1025, "ü" * 513, message.encode(Message(key="x" * 1025)), " " * 256 * 1024]
+)
+def test_what_is_longer_than_any_key_is_no_task(body: str) -> None:
+    with pytest.raises(MessageError, match="no object has a key as long as"):
+        message.decode(body)
+    assert message.decode("ü" * 512).key == "ü" * 512
+
+
+def test_a_message_of_another_job_is_refused_where_the_job_is_known() -> None:
+    sent = Message(key="a", job="other")
+    assert message.decode(message.encode(sent)) == sent
+    assert message.decode("a", job="job") == Message(key="a")
+    with pytest.raises(MessageError, match="not a task of job job: it is of job 'other'"):
+        message.decode(message.encode(sent), job="job")
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_no_body_makes_anything_but_a_message_or_a_message_error(body: str) -> None:
     try:

@@ -110,6 +110,15 @@ def test_counts_that_stay_above_zero_though_every_task_has_ended_launch_little_a
     assert "the ledger has no open task" in world.fleet().sentence
 
 
+def test_a_dead_letter_of_another_job_fails_no_task_of_this_one(world: World) -> None:
+    world.enqueue("job/a", send=False)
+    body = message.Message(key="job/a", bucket="parallelizer-input", job="other")
+    world.dead_letters().send([message.encode(body)])
+    world.tick()
+    assert world.row("job/a").state == State.QUEUED
+    assert world.dead_letters().counts().total == 0
+
+
 def test_a_dead_letter_that_a_person_sends_back_is_dropped_for_its_task_has_failed(
     world: World,
 ) -> None:

@@ -63,7 +63,8 @@ def test_a_notice_is_read_when_there_is_one(metadata: Metadata) -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "to_work"), [(120, 90), (60, 30), (59, 29.5), (10, 5), (0, 0), (-5, 0)]
+    ("left", "to_work"),
+    [(3720, 90), (120, 90), (60, 30), (59, 29.5), (10, 5), (0, 0), (-5, 0)],  # by this clock
 )
 def test_what_a_notice_leaves_for_work(left: float, to_work: float) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)

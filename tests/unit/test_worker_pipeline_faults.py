@@ -13,9 +13,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from aws_parallelizer.aws.dynamodb import Document, Key
 from aws_parallelizer.aws.object_errors import ObjectFailure
+from aws_parallelizer.core import message
+from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.worker.pipeline import QueueGone
-from pipelines import Plant, until_true
+from pipelines import JOB, Plant, until_true
 
 COPY = 'cp "$1" "$1.out"; echo "$1.out"'
 
@@ -112,10 +114,24 @@ def test_tasks_that_cannot_be_claimed_are_not_held(
 
 def test_a_message_that_is_no_task_is_left_and_holds_nobody_up(tmp_path: Path) -> None:
     plant = Plant(tmp_path, COPY)
-    plant.queue.send(['{"v": 99, "key": "x"}'])
+    plant.queue.send(['{"v": 99, "key": "x"}', "x" * 256 * 1024, '{"Event": "s3:TestEvent"}'])
     plant.put("data/a")
     plant.run()
     assert plant.row("data/a").state == State.DONE
+    assert plant.queue.counts().in_flight == 3
+    assert len(plant.table.documents) == 1
+
+
+def test_a_message_of_another_job_is_no_task_of_this_one(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, COPY)
+    plant.put("data/a")
+    plant.put("data/b")
+    plant.queue.delete([each.handle for each in plant.queue.receive(10, wait_seconds=0)])
+    for key, job in (("data/a", JOB), ("data/b", "other")):
+        plant.queue.send([message.encode(Message(key=key, bucket="in", job=job))])
+    plant.run()
+    assert plant.row("data/a").state == State.DONE
+    assert (plant.row("data/b").state, plant.row("data/b").instance) == (State.QUEUED, "")
     assert plant.queue.counts().in_flight == 1
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from aws_parallelizer.core.errors import BadOutput, KeyRefused
 
 SHARDS = 8  # a DynamoDB partition takes about 1,000 writes a second: 8,000 for one job
+MAX_KEY_BYTES = 1024  # of an object, in S3
 MAX_NAME_BYTES = 255  # of one path component on Linux
 MAX_SUFFIX_BYTES = 32  # longer than any that tells a program what a file is
 
@@ -58,7 +59,7 @@ def output_key(key: str, *, input_prefix: str, output_prefix: str, name: str) ->
         raise BadOutput(
             f"output name {name!r:.100} is not UTF-8, so no S3 key can hold it"
         ) from error
-    if length > 1024:
+    if length > MAX_KEY_BYTES:
         raise BadOutput(f"output key {full!r:.100}... has {length} bytes; S3 takes 1,024")
     return full
 

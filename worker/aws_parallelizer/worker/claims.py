@@ -61,7 +61,7 @@ class Claims:
 
     def _read(self, received: Received, unclear: list[Received]) -> tuple[Received, Message] | None:
         try:
-            message = messages.decode(received.body)
+            message = messages.decode(received.body, job=self._bearer.job)
         except MessageError as error:
             # It is left in the queue, whose dead-letter queue takes it in the end.
             log.warning("message %s is left alone: %s", received.message_id, error)

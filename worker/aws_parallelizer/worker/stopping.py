@@ -16,6 +16,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 RESERVE_SECONDS = 30.0  # before EC2 takes the machine, to release what is not done
+# EC2 gives no longer notice: what seems further ahead is read by a clock that is behind.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+LONGEST_NOTICE_SECONDS = 120.0
 # EC2 did not do what an older notice says, and nobody knows whether it ever will. A clock that is
 # off by more has no valid signatures.
 STALE = timedelta(minutes=15)
@@ -136,5 +139,5 @@ def seconds_to_work(notice: Notice, *, now: datetime) -> float:
     """How long tasks may still run: until 30 s before the deadline, or for half of a notice shorter
     than a minute.
     """
-    left = max(0.0, (notice.at - now).total_seconds())
+    left = min(max(0.0, (notice.at - now).total_seconds()), LONGEST_NOTICE_SECONDS)
     return left - RESERVE_SECONDS if left >= 2 * RESERVE_SECONDS else left / 2
