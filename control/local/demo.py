@@ -36,6 +36,8 @@ OUTPUT = Path("demo-output")
 START_SECONDS = 120.0
 SAMPLE_SECONDS = 300.0  # for the example's files; a user's own program may take as long as it needs
 GONE_SECONDS = 90.0
+LOOK_SECONDS = 0.2  # for a file of this machine
+ASK_SECONDS = 0.5  # the local EC2
 
 # The spot request is persistent so that its cancelling is seen; the spans are a demo's.
 SETTINGS = ("spotType=persistent", "maxInstances=2", "idleTimeout=5", "visibilityTimeout=30")
@@ -80,6 +82,8 @@ def _options(arguments: Sequence[str] | None) -> Wanted:
     for path in filter(None, (inputs, environment)):
         if not path.exists():
             parser.error(f"there is no {path}")
+        if path.resolve().is_relative_to(OUTPUT.resolve()):
+            parser.error(f"{path} would be removed: the demo writes {OUTPUT} anew")
     return Wanted(inputs=inputs, environment=environment, program=given.program)
 
 
@@ -88,8 +92,8 @@ def cloud(console: Console) -> Iterator[Callable[[], bool]]:
     """A local cloud to work on, one of our own unless one runs; yields whether it still does."""
     LOCAL.mkdir(exist_ok=True)
     try:
-        with lock.held(LOCAL / "lock"):
-            pass
+        with lock.held(LOCAL / lock.NAME):
+            (LOCAL / "env").unlink(missing_ok=True)  # of one that was killed: it is not ready
     except lock.AlreadyRunning:
         console.print("A local cloud runs already; it is used, and left running.")
         _await(lambda: (LOCAL / "env").exists(), "the running local cloud is not ready")
@@ -116,7 +120,7 @@ def _await(condition: Callable[[], bool], failure: str, seconds: float = START_S
     while not condition():
         if time.monotonic() > deadline:
             raise DemoFailed(f"{failure} after {seconds:.0f} s")
-        time.sleep(0.2)
+        time.sleep(LOOK_SECONDS)
 
 
 def run(wanted: Wanted, *, console: Console, alive: Callable[[], bool]) -> int:
@@ -207,7 +211,7 @@ def _await_gone(job: str, *, console: Console) -> accounts.Left:
             )
             if left.nothing or time.monotonic() > deadline:
                 return left
-            time.sleep(0.5)
+            time.sleep(ASK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -94,10 +94,12 @@ class ImageStore:
         self._tidy()
 
     def remove(self, image: str) -> None:
-        """The image is gone, and its content if no other image has it."""
+        """The image is gone, and its content if no other image has it or is made of it."""
         for path in self._folder.glob(f"*/{image}.json"):
             path.unlink()
-            if not list(path.parent.glob("ami-*.json")):
+            others = {each.name for each in self._folder.iterdir()} - {path.parent.name}
+            unnamed = not list(path.parent.glob("ami-*.json"))
+            if unnamed and path.parent.name not in self._below(others):
                 shutil.rmtree(path.parent)
 
     def _path(self, image: Image, name: str) -> Path:
@@ -106,13 +108,21 @@ class ImageStore:
     def _tidy(self) -> None:
         """Delete old contents, and what a local cloud that was killed left unfinished."""
         whole = dict.fromkeys(image.content for image in self.images())
+        young = time.time() - ABANDONED_SECONDS
+        contents = list(self._folder.iterdir())
         kept = {*list(whole)[:KEPT]}
-        for content in self._folder.iterdir():
-            unfinished = content.name not in whole
-            if unfinished and content.stat().st_mtime > time.time() - ABANDONED_SECONDS:
-                continue
+        kept |= {each.name for each in contents if each.stat().st_mtime > young} - whole.keys()
+        kept |= self._below(kept)
+        for content in contents:
             if content.name not in kept:
                 shutil.rmtree(content)
+
+    def _below(self, contents: Iterable[str]) -> set[str]:
+        """The contents that these have layers of."""
+        lists = (self._folder / content / "layers" for content in contents)
+        layers = (path.read_text().splitlines() for path in lists if path.exists())
+        above = {Path(line).parent for lines in layers for line in lines}
+        return {folder.name for folder in above if folder.parent == self._folder}
 
 
 def make_disk(layers: Sequence[Path], disk: Path, *, gib: int) -> None:

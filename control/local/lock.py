@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+NAME = "lock"  # in a local cloud's folder
+
 
 class AlreadyRunning(Exception):
     """Another process holds the lock; its id is the argument."""

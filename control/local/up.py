@@ -48,9 +48,12 @@ class Stop(BaseException):
 
 def up(place: Place, *, deploy: Deploy, say: Say) -> int:
     """Run until a signal; the exit code."""
+    if strange := _strange_folder(place):
+        say(f"{strange} is no local cloud's, and would be removed: name another --directory")
+        return 1
     place.directory.mkdir(parents=True, exist_ok=True)
     try:
-        with lock.held(place.directory / "lock"), _signals():
+        with lock.held(place.directory / lock.NAME), _signals():
             return _locked(place, deploy=deploy, say=say)
     except lock.AlreadyRunning as error:
         say(f"a local cloud runs already in {place.directory}, as process {error}")
@@ -177,9 +180,20 @@ def _clean(place: Place) -> None:
     """State does not outlive a local cloud."""
     place.env.unlink(missing_ok=True)
     sweep(place)
-    for folder in (place.instances, place.temporary):
+    for folder in _folders(place):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _folders(place: Place) -> tuple[Path, Path]:
+    return place.instances, place.temporary
+
+
+def _strange_folder(place: Place) -> Path | None:
+    """One that is not ours to empty, for where a local cloud was there is its lock."""
+    if (place.directory / lock.NAME).exists():
+        return None
+    return next((folder for folder in _folders(place) if folder.exists()), None)
 
 
 @contextlib.contextmanager

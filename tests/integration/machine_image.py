@@ -20,6 +20,7 @@ from waiting import until
 PROBE = """
 import json, os, signal, socket, subprocess, sys, time, urllib.error, urllib.request
 METADATA = "http://169.254.169.254/"
+LOOK_SECONDS = 0.2
 def say(text):
     with open("/dev/console", "w") as console:
         console.write(f"\\nprobe {text}\\n")
@@ -55,11 +56,11 @@ say(json.dumps({
 }))
 wish = dict(line.split("=", 1) for line in user_data.split() if "=" in line).get("do")
 while wish == "poweroff-on-notice" and metadata("latest/meta-data/spot/instance-action")[0] != 200:
-    time.sleep(0.2)
+    time.sleep(LOOK_SECONDS)
 if wish in ("poweroff", "poweroff-on-notice"):
     subprocess.run(["systemctl", "poweroff"], check=True)
 while True:
-    time.sleep(60)
+    signal.pause()
 """
 
 UNIT = """

@@ -208,6 +208,7 @@ def test_a_second_start_says_that_one_runs_already_and_harms_nothing(
 def test_a_new_start_begins_with_nothing(start: Callable[..., Up], tmp_path: Path) -> None:
     old = tmp_path / "local" / "instances" / "i-old"
     (old / "scratch").mkdir(parents=True)
+    (tmp_path / "local" / "lock").touch()
     (tmp_path / "local" / "env").write_text("export OLD=1\n")
     orphan = subprocess.Popen(["sleep", "600"], cwd=old / "scratch")
     up = start()

@@ -82,6 +82,20 @@ def test_the_newest_is_first_and_old_contents_go(store: ImageStore, tmp_path: Pa
     assert [image.id for image in store.images()] == ["ami-3", "ami-2", "ami-1"]
 
 
+def test_an_image_that_was_made_of_another_outlives_it(store: ImageStore, tmp_path: Path) -> None:
+    made(store, named("one"), tmp_path)
+    machine = Volume(tmp_path / "machine", store.layers(named("one")))
+    child = named("child", created=100.0)
+    store.snapshot(child, machine)
+    store.make_disk(child, gib=4)
+    for number in range(images.KEPT - 1):
+        made(store, named(f"{number}", created=10.0 + number), tmp_path)
+    assert len(store.layers(child)) == 3
+    store.remove("ami-one")
+    assert len(store.layers(child)) == 3
+    assert store.find("ami-one") is None
+
+
 def test_what_a_killed_cloud_left_unfinished_goes_later(store: ImageStore, tmp_path: Path) -> None:
     young, old = (tmp_path / "images" / name for name in ("young", "old"))
     young.mkdir(parents=True)
