@@ -60,6 +60,7 @@ WHY = {
         "DeadLetters": "Lambda puts there, in its name, what failed three times",
     },
     "WorkerRole": {
+        "Logs": "its metrics, and why it ended",
         "Ledger": "read and write tasks, say that it lives",
         "QueuesOfJobs": "lease messages, renew, delete",
         "TellMissingFromForbidden": "without it S3 answers 403 for what is not there",

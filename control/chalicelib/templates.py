@@ -129,6 +129,9 @@ def _user_data(context: Context, job: Job) -> str:
     parameters = msgspec.structs.replace(job.parameters, queue_url=job.queue_url)
     return user_data.encode(
         user_data.UserData(
-            parameters=parameters, job=job.name, ledger_table=context.ledger.table_name
+            parameters=parameters,
+            job=job.name,
+            ledger_table=context.ledger.table_name,
+            stack=context.settings.stack,
         )
     )

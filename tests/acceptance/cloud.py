@@ -198,6 +198,13 @@ class Cloud:
         assert found
         return found
 
+    def workers_lines(self) -> list[dict[str, Any]]:
+        """What workers have sent to the stack's log group."""
+        logs = self.client("logs")
+        [group] = logs.describe_log_groups(logGroupNamePrefix="/parallelizer/")["logGroups"]
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        return [json.loads(event["message"]) for page in pages for event in page["events"]]
+
     def wait_until_gone(self, name: str, *, seconds: float = 90) -> None:
         """Wait until nothing of the job's fleet is left that costs money."""
         until(lambda: not self.instances(name), seconds=seconds, what=f"no instance of {name}")

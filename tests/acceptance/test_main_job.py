@@ -75,6 +75,13 @@ def test_300_files_with_odd_keys_come_out_byte_for_byte_and_nothing_is_left_runn
     assert status["dollarsPerTask"] > 0
     assert (status["forecast"], status["unpriced"]) == (status["spent"], [])
 
+    sent = [line for line in cloud.workers_lines() if line["job"] == "main"]
+    assert 0 < sum(line.get("Done", 0) for line in sent) <= len(files) - 1
+    assert {(line["Stack"], line["Job"]) for line in sent if "_aws" in line} == {
+        ("parallelizer", "main")
+    }
+    assert any(line["message"].startswith("the worker ends") for line in sent)
+
 
 def test_a_worker_killed_in_mid_task_loses_nothing(cloud: Cloud) -> None:
     cloud.create(

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from aws_parallelizer.core.fleet import Phase
+import emulator
+from aws_parallelizer.core.fleet import WORKER_LOGS, Phase
 from fakes.spot_api import SpotApi
 from machines import Machine, Site
 from waiting import until
@@ -63,6 +64,19 @@ def test_bad_user_data(endpoint: str, start: Callable[..., Machine]) -> None:
     site = Site(endpoint, files=SLEEP)
     told = site.user_data() + b"\nvisibilityTimeout=soon\n"
     check(site, start(site, told=told), code=1, said="visibilityTimeout")
+
+
+def test_bad_user_data_is_also_told_where_no_console_is_needed(
+    endpoint: str, start: Callable[..., Machine]
+) -> None:
+    site, logs = Site(endpoint, files=SLEEP), emulator.client("logs", endpoint)
+    group = WORKER_LOGS.format(stack=site.name)
+    logs.create_log_group(logGroupName=group)
+    told = site.user_data() + f"\nstack={site.name}\nvisibilityTimeout=soon\n".encode()
+    machine = start(site, told=told)
+    check(site, machine, code=1, said="visibilityTimeout")
+    events = logs.get_log_events(logGroupName=group, logStreamName=machine.instance)["events"]
+    assert [json.loads(event["message"]) for event in events] == [last_line(machine)]
 
 
 def test_a_missing_environment(endpoint: str, start: Callable[..., Machine]) -> None:

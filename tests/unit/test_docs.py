@@ -16,7 +16,7 @@ import typer
 
 from aws_parallelizer.cli.main import app
 from aws_parallelizer.core.outcome import Outcome
-from aws_parallelizer.worker.metrics import Span, Whose
+from aws_parallelizer.worker.metrics import Span
 from aws_parallelizer.worker.metrics import line as worker_line
 from chalicelib import status
 from chalicelib.metrics import JobNumbers, job_line, run_line
@@ -163,8 +163,9 @@ def documented_metrics(page: str) -> set[str]:
 def test_the_documented_metrics_of_a_worker_are_those_that_are_said() -> None:
     span = Span(outcomes=Counter(Outcome), refused=1)
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    said = worker_line(span, Whose("Job", "j"), seconds=1, running=0, slots=1, now=now)
-    assert documented_metrics("worker.md") == set(said) - {"_aws", "Job"}
+    of = {"Stack": "s", "Job": "j"}
+    said = worker_line(span, of, seconds=1, running=0, slots=1, now=now)
+    assert documented_metrics("worker.md") == set(said) - {"_aws", *of}
 
 
 def test_the_documented_metrics_are_those_that_are_said() -> None:

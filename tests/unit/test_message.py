@@ -85,14 +85,17 @@ SETTLED = Parameters(
 
 
 def test_user_data_reads_back_the_same() -> None:
-    told = UserData(parameters=SETTLED, job="photos", ledger_table="ledger")
+    told = UserData(SETTLED, job="photos", ledger_table="ledger", stack="lab")
     assert user_data.decode(user_data.encode(told).encode()) == told
 
 
 def test_user_data_of_the_java_program_has_no_ledger_and_no_job() -> None:
     text = (
-        user_data.encode(UserData(parameters=SETTLED)).replace("job=\n", "").replace("\n", "\r\n")
+        user_data.encode(UserData(parameters=SETTLED))
+        .replace("job=\nledgerTable=\nstack=\n", "")
+        .replace("\n", "\r\n")
     )
+    assert "stack" not in text
     assert user_data.decode(text.encode()) == UserData(parameters=SETTLED)
 
 
@@ -105,18 +108,18 @@ def test_user_data_that_says_too_little_is_refused_with_all_that_is_missing(raw:
 
 
 @pytest.mark.parametrize(
-    ("raw", "job", "table"),
+    ("raw", "whose"),
     [
-        (b"job=photos\r\nledgerTable=ledger\r\nnumThreads=many\r\n", "photos", "ledger"),
-        (b"\xff\xfe\njob=photos\n", "photos", ""),
-        (b"job=../photos\nledgerTable=ledger\n", "", "ledger"),
-        (b"", "", ""),
+        (b"job=photos\r\nledgerTable=l\r\nstack=s\r\nnumThreads=many\r\n", ("photos", "l", "s")),
+        (b"\xff\xfe\njob=photos\n", ("photos", "", "")),
+        (b"job=../photos\nledgerTable=ledger\n", ("", "ledger", "")),
+        (b"", ("", "", "")),
     ],
 )
 def test_whose_user_data_it_is_can_be_told_though_the_rest_is_wrong(
-    raw: bytes, job: str, table: str
+    raw: bytes, whose: tuple[str, str, str]
 ) -> None:
-    assert user_data.whose(raw) == (job, table)
+    assert user_data.whose(raw) == whose
 
 
 def test_parameters_that_do_not_fit_into_user_data_are_refused() -> None:

@@ -44,12 +44,14 @@ def test_every_statement_says_what_it_is_for(template: Template) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_nobody_may_write_logs_but_its_functions_nor_make_any(template: Template) -> None:
+def test_nobody_may_write_logs_but_its_own_nor_make_any(template: Template) -> None:
     for role in set(ROLES.values()):
         functions = [name for name, own in ROLES.items() if own == role]
         [logs] = [s for s in statements(template, role) if s["Sid"] == "Logs"]
         found = sorted(resource["Fn::GetAtt"][0] for resource in logs["Resource"])
         assert found == sorted(f"{name}Logs" for name in functions)
+    [logs] = [s for s in statements(template, "WorkerRole") if "logs:" in str(s["Action"])]
+    assert logs["Resource"] == [{"Fn::GetAtt": ["WorkerLogs", "Arn"]}]
     assert not any("logs:CreateLogGroup" in actions(template, role) for role in ALL_ROLES)
 
 
@@ -68,16 +70,16 @@ def test_only_reconcile_may_change_ec2_and_only_what_bears_the_stacks_tag(
 
 @pytest.mark.parametrize(
     ("role", "modules"),
-    [("ReconcileRole", ["ec2", "ec2_setup", "ssm"]), ("WorkerRole", ["spot"])],
+    [("ReconcileRole", ["ec2", "ec2_setup", "ssm"]), ("WorkerRole", ["spot", "log_stream"])],
 )
 def test_a_role_may_make_every_call_that_its_gateways_make(
     template: Template, role: str, modules: list[str]
 ) -> None:
-    prefixes = {"ec2": "ec2", "ec2_setup": "ec2", "ssm": "ssm", "spot": "ec2"}
+    prefixes = {"ec2": "ec2", "ec2_setup": "ec2", "ssm": "ssm", "spot": "ec2", "log_stream": "logs"}
     made = set()
     for module in modules:
         source = (GATEWAYS / f"{module}.py").read_text()
-        verbs = "cancel|create|delete|describe|get|run|start|stop|terminate"
+        verbs = "cancel|create|delete|describe|get|put|run|start|stop|terminate"
         called = re.findall(rf'(?:client\.|")((?:{verbs})_[a-z_]+)[("]', source)
         methods = set(called) - {"get_paginator"}
         assert methods, module

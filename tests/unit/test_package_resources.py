@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aws_parallelizer.core.fleet import WORKER_LOGS
 from chalicelib import steps
 from packages import Template, functions, of_type
 
@@ -70,14 +71,15 @@ def test_buckets_are_private_and_drop_the_parts_of_broken_uploads(template: Temp
         assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
 
 
-def test_every_functions_log_is_the_stacks_goes_with_it_and_does_not_grow_for_ever(
+def test_every_log_is_the_stacks_goes_with_it_and_does_not_grow_for_ever(
     template: Template,
 ) -> None:
     logs = of_type(template, "AWS::Logs::LogGroup")
-    assert set(logs) == {f"{name}Logs" for name in functions(template)}
-    names = [log["LogGroupName"]["Fn::Sub"] for log in logs.values()]
-    assert len(set(names)) == len(names)
-    assert all(name.startswith("/aws/lambda/${AWS::StackName}/") for name in names)
+    assert set(logs) == {f"{name}Logs" for name in functions(template)} | {"WorkerLogs"}
+    names = {name: log["LogGroupName"]["Fn::Sub"] for name, log in logs.items()}
+    assert len(set(names.values())) == len(names)
+    assert names.pop("WorkerLogs") == WORKER_LOGS.format(stack="${AWS::StackName}")
+    assert all(name.startswith("/aws/lambda/${AWS::StackName}/") for name in names.values())
     assert {log["RetentionInDays"] for log in logs.values()} == {30}
     assert {template["Resources"][name]["DeletionPolicy"] for name in logs} == {"Delete"}
 

@@ -17,12 +17,12 @@ from aws_parallelizer.core.parameters import Parameters
 from aws_parallelizer.core.task import Ended, Output, Task
 from aws_parallelizer.core.user_data import UserData
 from aws_parallelizer.worker import logs, metrics
-from aws_parallelizer.worker.metrics import Metrics, Span, Tally, Whose
+from aws_parallelizer.worker.metrics import Metrics, Span, Tally, dimensions
 from aws_parallelizer.worker.work import Work
 from pipelines import Plant, until_true
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-OF_JOB = Whose("Job", "photos")
+OF_JOB = {"Stack": "lab", "Job": "photos"}
 # Of the units that CloudWatch takes, those that we use.
 UNITS = {"Count", "Count/Second", "Seconds", "Bytes"}
 
@@ -51,8 +51,8 @@ def values(document: dict[str, Any]) -> dict[str, Any]:
     """The metrics by name; raises for what the format does not allow."""
     [directive] = document["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "AWSParallelizer"
-    [dimensions] = directive["Dimensions"]
-    assert all(isinstance(document[name], str) and document[name] for name in dimensions)
+    [names] = directive["Dimensions"]
+    assert all(isinstance(document[name], str) and document[name] for name in names)
     assert {metric["Unit"] for metric in directive["Metrics"]} <= UNITS
     return {metric["Name"]: document[metric["Name"]] for metric in directive["Metrics"]}
 
@@ -80,7 +80,8 @@ def test_a_line_says_rate_seconds_bytes_outcomes_and_slots_of_the_job() -> None:
     tally.add(work(10), Ended(outcome=Outcome.PROGRAM_ERROR, seconds=1.0), accepted=True)
     tally.add(work(10), done(1), accepted=False)
     found = metrics.line(tally.take(), OF_JOB, seconds=8.0, running=2, slots=4, now=NOW)
-    assert found["Job"] == "photos"
+    assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Stack", "Job"]]
+    assert (found["Stack"], found["Job"]) == ("lab", "photos")
     assert found["_aws"]["Timestamp"] == int(NOW.timestamp()) * 1000
     assert values(found) == {
         "Tasks": 4,
@@ -101,11 +102,12 @@ def test_a_span_without_a_task_says_that_none_was_done() -> None:
     assert (found["Tasks"], found["TasksPerSecond"], found["Done"]) == (0, 0, 0)
 
 
-def test_a_worker_without_a_job_is_told_by_its_queue() -> None:
+def test_a_line_is_of_the_stacks_job_and_without_one_of_a_queue() -> None:
     url = "https://sqs.us-east-1.amazonaws.com/123456789012/mine"
     parameters = Parameters(environment_zip="e.zip", analysis_program="run", queue_url=url)
-    assert Whose.of(UserData(parameters)) == Whose("Queue", "mine")
-    assert Whose.of(UserData(parameters, job="photos")) == OF_JOB
+    assert dimensions(UserData(parameters)) == {"Queue": "mine"}
+    assert dimensions(UserData(parameters, job="photos")) == {"Job": "photos"}
+    assert dimensions(UserData(parameters, job="photos", stack="lab")) == OF_JOB
 
 
 def test_a_pipeline_adds_what_its_tasks_came_to(tmp_path: Path) -> None:

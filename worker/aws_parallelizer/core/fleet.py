@@ -15,6 +15,7 @@ from aws_parallelizer.core.spending import Spending
 TAG_STACK = "parallelizer:stack"
 TAG_JOB = "parallelizer:job"
 TAG_LAUNCH = "parallelizer:launch"
+WORKER_LOGS = "/parallelizer/{stack}/workers"  # the stack's log group that workers write
 TAG_PROTECT = "parallelizer:protect"  # set by people: whatever its value, nothing ends the instance
 
 

@@ -21,6 +21,7 @@ from aws_parallelizer.worker.work import Work
 
 JSON, TEXT = "json", "text"
 KINDS = (JSON, TEXT)
+SENT = {"sent": True}  # `extra` of a record that goes to the stack's log group, too
 
 _work: ContextVar[Work | None] = ContextVar("work", default=None)
 
@@ -33,6 +34,11 @@ def about(work: Work) -> Iterator[None]:
         yield
     finally:
         _work.reset(before)
+
+
+def is_sent(record: logging.LogRecord) -> bool:
+    """Whether it was logged as SENT."""
+    return bool(getattr(record, "sent", False))
 
 
 class _Lines(logging.Formatter):

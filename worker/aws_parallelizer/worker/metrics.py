@@ -1,22 +1,24 @@
-"""What the worker did, as numbers: a line of its log every minute and at its end, from which
-CloudWatch makes metrics where the log is sent there. A task costs a few additions, and no call.
+"""What the worker did, as numbers: a line of its log every minute and at its end, which is sent to
+CloudWatch and made metrics of there. A task costs a few additions, and no call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from aws_parallelizer.core.embedded_metrics import document
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.task import Ended
 from aws_parallelizer.core.user_data import UserData
+from aws_parallelizer.worker import logs
 from aws_parallelizer.worker.work import Work
 
 log = logging.getLogger(__name__)
@@ -60,26 +62,25 @@ class Tally:
         return span
 
 
-class Whose(NamedTuple):
-    """What the numbers are of: the job or, without one, its queue."""
-
-    dimension: str
-    name: str
-
-    @classmethod
-    def of(cls, data: UserData) -> Whose:
-        """By the user data."""
-        queue = str(data.parameters.queue_url).rstrip("/").rpartition("/")[2]
-        return cls("Job", data.job) if data.job else cls("Queue", queue)
+def dimensions(data: UserData) -> dict[str, str]:
+    """What the numbers are of: the stack's job or, without one, a queue. Never the instance, for
+    each one's metrics would be billed by themselves.
+    """
+    stack = {"Stack": data.stack} if data.stack else {}
+    queue = str(data.parameters.queue_url).rstrip("/").rpartition("/")[2]
+    return {**stack, "Job": data.job} if data.job else {**stack, "Queue": queue}
 
 
 def line(
-    span: Span, whose: Whose, *, seconds: float, running: int, slots: int, now: datetime
+    span: Span,
+    dimensions: Mapping[str, str],
+    *,
+    seconds: float,
+    running: int,
+    slots: int,
+    now: datetime,
 ) -> dict[str, Any]:
-    """The document of a span of so many seconds, at whose end `running` slots were in use.
-
-    The instance is no dimension: each one's metrics would be billed by themselves.
-    """
+    """The document of a span of so many seconds, at whose end `running` slots were in use."""
     outcomes, tasks = {Outcome.DONE: 0, **span.outcomes}, span.outcomes.total()
     values = {
         "Tasks": (tasks, "Count"),
@@ -93,26 +94,33 @@ def line(
     }
     if span.refused:
         values["ResultsRefused"] = (span.refused, "Count")
-    return document(values, {whose.dimension: whose.name}, now=now)
+    return document(values, dimensions, now=now)
 
 
 class Metrics:
     """Says what a worker adds to its tally; `running` is how many slots are in use now."""
 
     def __init__(
-        self, whose: Whose, tally: Tally, *, slots: int, running: Callable[[], int]
+        self,
+        dimensions: Mapping[str, str],
+        tally: Tally,
+        *,
+        slots: int,
+        running: Callable[[], int],
     ) -> None:
-        self._whose = whose
+        self._dimensions = dimensions
         self._tally = tally
         self._slots = slots
         self._running = running
         self._since = time.monotonic()
 
     async def keep(self, *, every: float = EVERY_SECONDS) -> None:
-        """Say them every so many seconds; for ever."""
+        """Say them every so many seconds, the first time sooner; for ever."""
+        # A fleet that begins together does not call CloudWatch together.
+        await asyncio.sleep(every * random.random())  # noqa: S311 - spreads load, guards nothing
         while True:
-            await asyncio.sleep(every)
             self.say()
+            await asyncio.sleep(every)
 
     def say(self) -> None:
         """The line of the span since the last one, and begin the next span."""
@@ -120,13 +128,14 @@ class Metrics:
         seconds, self._since = now - self._since, now
         fields = line(
             self._tally.take(),
-            self._whose,
+            self._dimensions,
             seconds=seconds,
             running=self._running(),
             slots=self._slots,
             now=datetime.now(UTC),
         )
-        log.info("%d tasks ended in %.1f s", fields["Tasks"], seconds, extra={"fields": fields})
+        sentence = "%d tasks ended in %.1f s"
+        log.info(sentence, fields["Tasks"], seconds, extra={"fields": fields, **logs.SENT})
 
 
 def _name(outcome: Outcome) -> str:

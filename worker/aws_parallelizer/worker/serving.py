@@ -31,7 +31,7 @@ from aws_parallelizer.worker.claims import Bearer, Claims
 from aws_parallelizer.worker.environment import Environment
 from aws_parallelizer.worker.heartbeat import Heartbeat
 from aws_parallelizer.worker.leases import Leases
-from aws_parallelizer.worker.metrics import Metrics, Whose
+from aws_parallelizer.worker.metrics import Metrics, dimensions
 from aws_parallelizer.worker.offload import Offload
 from aws_parallelizer.worker.orphans import Orphans
 from aws_parallelizer.worker.patience import Patience
@@ -139,7 +139,9 @@ async def _prepare_and_serve(
         inspection.SIGNAL, functools.partial(inspection.tell, lambda: pipeline.works, slots=slots)
     )
     heart.takes_tasks(slots=slots, running=lambda: pipeline.running)
-    metrics = Metrics(Whose.of(data), pipeline.tally, slots=slots, running=lambda: pipeline.running)
+    metrics = Metrics(
+        dimensions(data), pipeline.tally, slots=slots, running=lambda: pipeline.running
+    )
     watching = watch_for_notice(
         Imds(settings.metadata, patience=_NOTICE_PATIENCE_SECONDS),
         stop,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.spot import GONE, SpotRequests
 from aws_parallelizer.core.errors import NotFound
+from aws_parallelizer.worker import logs
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def conclude(
     """
     decision = _decide(ending, instance=instance, requests=requests, pauses=pauses)
     sentence = f"{decision.what}: {ending.why}"
-    log.log(logging.ERROR if decision.code else logging.INFO, "%s", sentence)
+    log.log(logging.ERROR if decision.code else logging.INFO, "%s", sentence, extra=logs.SENT)
     try:
         tell(sentence)
     except Exception:

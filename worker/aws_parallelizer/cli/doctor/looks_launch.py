@@ -186,7 +186,12 @@ def launch(chart: Chart) -> Finding:
         return failed("launch", "There is no pool to launch in.", "See instance types.")
     kind, subnet = pools[0]
     job = chart.request.job or NEW
-    told = user_data.UserData(parameters, job=job, ledger_table=stack.outputs["LedgerTable"])
+    told = user_data.UserData(
+        parameters,
+        job=job,
+        ledger_table=stack.outputs["LedgerTable"],
+        stack=chart.request.stack,
+    )
     site = LaunchSite(
         image=image.id,
         root_device=image.root_device,
