@@ -84,10 +84,15 @@ class Site:
             UserData(parameters, job=self.name if ledger else "", ledger_table=table)
         ).encode()
 
-    def put(self, key: str, body: bytes = b"hello\n", *, again: int = 1) -> None:
-        """Store an input, enter it in the ledger, send its message `again` times."""
+    def put(
+        self, key: str, body: bytes = b"hello\n", *, again: int = 1, etag: str | None = None
+    ) -> None:
+        """Store an input, enter it in the ledger with its ETag or another one, send its message
+        `again` times.
+        """
         bucket = f"{self.name}-in"
-        etag = self.s3.put_object(Bucket=bucket, Key=key, Body=body)["ETag"].strip('"')
+        its = self.s3.put_object(Bucket=bucket, Key=key, Body=body)["ETag"].strip('"')
+        etag = its if etag is None else etag
         sent = Message(job=self.name, bucket=bucket, key=key, etag=etag, size=len(body))
         row = task.enqueue(None, sent, sequencer="", now=datetime.now(UTC))
         assert row is not None

@@ -105,6 +105,23 @@ def test_any_key_goes_both_ways(bucket: Bucket, tmp_path: Path, key: str) -> Non
 
 
 @pytest.mark.parametrize("key", ["plain", "new\nline"])
+@pytest.mark.parametrize("size", [3, 5_000_000])
+def test_of_an_object_that_is_thought_to_be_an_earlier_one_the_newer_one_comes(
+    bucket: Bucket, tmp_path: Path, key: str, size: int
+) -> None:
+    bucket.put(key, b"x" * size)
+    etag = hashlib.md5(b"x" * size).hexdigest()
+    for thought in (etag, "0" * 32):
+        fetched = asyncio.run(
+            bucket.objects.download(bucket.name, key, to=tmp_path / "down", size=size, etag=thought)
+        )
+        assert fetched == (size, etag)
+        assert (tmp_path / "down").read_bytes() == b"x" * size
+    with pytest.raises(ObjectMissing):
+        asyncio.run(bucket.objects.download(bucket.name, "gone", to=tmp_path / "gone", etag=etag))
+
+
+@pytest.mark.parametrize("key", ["plain", "new\nline"])
 def test_an_object_that_is_there_is_not_overwritten_unless_asked(
     bucket: Bucket, tmp_path: Path, key: str
 ) -> None:

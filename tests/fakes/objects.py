@@ -25,7 +25,9 @@ class FakeObjects:
         self.failures: list[Exception] = []
         self.calls: list[str] = []
 
-    async def download(self, bucket: str, key: str, *, to: Path, size: int = 0) -> Fetched:
+    async def download(
+        self, bucket: str, key: str, *, to: Path, size: int = 0, etag: str = ""
+    ) -> Fetched:
         self._call("download")
         body = self._find(bucket, key).body
         to.write_bytes(body)  # noqa: ASYNC240 - small

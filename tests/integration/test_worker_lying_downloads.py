@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 
@@ -42,6 +43,13 @@ def etag_of_another(answer: Answer) -> Answer:
     return answer._replace(headers=kept | {"ETag": f'"{"0" * 32}"'})
 
 
+def another_object(answer: Answer) -> Answer:
+    other = b"somebody else's, and all of it is as it should be"
+    kept = {name: value for name, value in answer.headers.items() if name.lower() != "etag"}
+    headers = kept | {"ETag": f'"{hashlib.md5(other).hexdigest()}"'}
+    return Answer(200, headers | {"Content-Length": str(len(other))}, other)
+
+
 LIES_TOLD = (
     error_body,
     error_body_under_its_etag,
@@ -49,6 +57,7 @@ LIES_TOLD = (
     broken_off,
     bits_turned,
     etag_of_another,
+    another_object,
 )
 
 
@@ -87,7 +96,7 @@ def test_etags_that_are_no_checksums_are_believed_once_the_bytes_have_come_twice
 ) -> None:
     site = Site(endpoint, files=COPY)
     for number in range(5):
-        site.put(f"data/{number}/a", body(number))
+        site.put(f"data/{number}/a", body(number), etag="")
     proxy.after = lambda call, answer: (
         etag_of_another(answer) if call.name == "GET in" and answer.status == 200 else answer
     )
@@ -97,3 +106,19 @@ def test_etags_that_are_no_checksums_are_believed_once_the_bytes_have_come_twice
         assert site.row(f"data/{number}/a").state == State.DONE
         assert site.output(f"results/{number}/out") == body(number)
     assert 6 <= proxy.seen["GET in"] < 10
+
+
+def test_an_object_that_s3_says_is_another_than_its_message_says_is_taken_as_it_is(
+    endpoint: str, start: Callable[..., Machine], proxy: Proxy
+) -> None:
+    site = Site(endpoint, files=COPY)
+    for number, size in enumerate((10, 5_000_000)):
+        site.put(f"data/{number}/a", b"x" * size, etag="0" * 32)
+    machine = start(site, settings={"AWS_ENDPOINT_URL": proxy.url})
+    assert machine.wait(60) == 0, machine.console
+    for number, size in enumerate((10, 5_000_000)):
+        row = site.row(f"data/{number}/a")
+        assert (row.state, row.attempts, row.size) == (State.DONE, 1, size)
+        assert row.etag == hashlib.md5(b"x" * size).hexdigest()
+        assert site.output(f"results/{number}/out") == b"x" * size
+    assert proxy.seen["GET in"] == 4

@@ -11,6 +11,7 @@ However many files there are and however large, they take _IN_MEMORY_BYTES and s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import os
@@ -40,8 +41,8 @@ from aws_parallelizer.aws.sections import FileChanged
 from aws_parallelizer.aws.streaming import Sent
 from aws_parallelizer.core.errors import BadOutput
 
-if TYPE_CHECKING:  # no name at run time
-    from obstore import PutMode
+if TYPE_CHECKING:  # no names at run time
+    from obstore import GetOptions, PutMode
 
 MAKER = "parallelizer-input"  # the metadata that names the input which made an output
 # Up to here an object passes through memory in one piece; from here on the MD5 that has to be made
@@ -98,43 +99,57 @@ class Objects:
         self._etags = Etags()
         self._down, self._up = asyncio.Semaphore(_DOWN_AT_ONCE), asyncio.Semaphore(_UP_AT_ONCE)
 
-    async def download(self, bucket: str, key: str, *, to: Path, size: int = 0) -> Fetched:
-        """Write the object's bytes to a file; raises ObjectMissing. Of one that has `size` bytes,
-        as is thought, a large one costs a call less.
+    async def download(
+        self, bucket: str, key: str, *, to: Path, size: int = 0, etag: str = ""
+    ) -> Fetched:
+        """Write the object's bytes to a file; raises ObjectMissing. It is thought to have `size`
+        bytes and this `etag`; one that took its place is taken if S3 says that it is another. Of a
+        large one that is thought to be large it costs a call less.
         """
+        if etag:
+            with contextlib.suppress(ObjectTaken):
+                fetched = await self._download(bucket, key, to, size, etag)
+                _require(fetched, size, etag, f"GET s3://{bucket}/{key}")
+                return fetched
+        return await self._download(bucket, key, to, size, "")
+
+    async def _download(self, bucket: str, key: str, to: Path, size: int, etag: str) -> Fetched:
         doubtful = ""
         if size <= WHOLE_BYTES and _is_nameable(key):
-            small = await self._download_small(bucket, key, to)
+            small = await self._download_small(bucket, key, to, etag)
             if isinstance(small, Fetched):
                 return small
             doubtful = small
-        fetched = await self._download_stream(bucket, key, to)
+        fetched = await self._download_stream(bucket, key, to, etag)
         if doubtful and fetched.size <= WHOLE_BYTES:
             self._etags.judge(bucket, fetched.etag, first=doubtful, second=to)
         return fetched
 
-    async def _download_stream(self, bucket: str, key: str, to: Path) -> Fetched:
+    async def _download_stream(self, bucket: str, key: str, to: Path, etag: str) -> Fetched:
         call = functools.partial(
-            by_boto3, streaming.get, self._client, bucket=bucket, key=key, to=to
+            by_boto3, streaming.get, self._client, bucket=bucket, key=key, to=to, etag=etag
         )
         async with self._down:
             try:
                 return Fetched(*await aside(lambda halt: call(halt=halt)))
             except ObjectTaken as error:
+                if etag:
+                    raise
                 raise ObjectFailure(f"s3://{bucket}/{key} changed while it was read") from error
 
-    async def _download_small(self, bucket: str, key: str, to: Path) -> Fetched | str:
+    async def _download_small(self, bucket: str, key: str, to: Path, etag: str) -> Fetched | str:
         """Nothing for a large one, of which nothing is read; the MD5 of bytes that came and may not
         be its own, for obstore compares no checksum.
         """
+        wanted: GetOptions | None = {"if_match": f'"{etag}"'} if etag else None
         try:
-            answer = await obstore.get_async(self._store(bucket), key)
-            size, etag = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
+            answer = await obstore.get_async(self._store(bucket), key, options=wanted)
+            size, its = answer.meta["size"], (answer.meta["e_tag"] or "").strip('"')
             if size > WHOLE_BYTES:
                 return ""
-            if not etag:
+            if not its:
                 raise ObjectFailure(f"GET s3://{bucket}/{key}: an answer without an ETag")
-            fetched = Fetched(size, etag)
+            fetched = Fetched(size, its)
             if size <= _UNCOUNTED_BYTES:
                 return self._keep(await answer.bytes_async(), fetched, bucket, key, to)
             async with self._memory.take(size):
@@ -293,6 +308,15 @@ def read(file: BinaryIO) -> Contents:
     """What is in a file, with its digests."""
     body = file.read()
     return Contents(len(body), hashlib.sha256(body).digest(), md5(body), body)
+
+
+def _require(fetched: Fetched, size: int, etag: str, what: str) -> None:
+    # Where it is not, S3 was to say so: it was asked for no other.
+    if fetched.etag != etag or (size and fetched.size != size):
+        raise ObjectFailure(
+            f"{what}: the answer has {fetched.size} bytes and the ETag {fetched.etag:.80}, and not "
+            f"{size} and {etag:.80}, as was asked for"
+        )
 
 
 def _metadata(maker: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ however large the file is.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import zlib
@@ -32,39 +33,50 @@ class Sent(NamedTuple):
     confirmed: bool = False
 
 
-def get(client: Any, *, bucket: str, key: str, to: Path, halt: Halt) -> tuple[int, str]:
-    """Write an object to a file; its size and ETag. Raises what boto3 raises, and ObjectFailure.
+def get(
+    client: Any, *, bucket: str, key: str, to: Path, halt: Halt, etag: str = ""
+) -> tuple[int, str]:
+    """Write an object to a file, the one of that ETag if any is given; its size and ETag. Raises
+    what boto3 raises, and ObjectFailure.
 
     What S3 has of the checksums that botocore knows is compared. A stream that breaks off is taken
     up where it ended, as long as the object is the same and bytes come.
     """
-    at = {"Bucket": bucket, "Key": key}
-    first = answer = client.get_object(**at)
-    size, etag, got, resumed = first.get("ContentLength"), first.get("ETag"), 0, False
-    if size is None or not etag:
-        first["Body"].close()
-        raise ObjectFailure(f"GET s3://{bucket}/{key}: an answer without an ETag or a length")
-    halt.check()  # the answer may have come late, and the folder be another attempt's by now
-    with to.open("wb") as file:
-        while True:
-            try:
-                _copy(answer["Body"], file, halt)
-                break
-            except _BROKEN_OFF as error:
-                if file.tell() == got:
-                    raise ObjectFailure(f"GET s3://{bucket}/{key}: {error}") from error
-            finally:
-                answer["Body"].close()
-            got, resumed = file.tell(), True
-            answer = client.get_object(**at, IfMatch=etag, Range=f"bytes={got}-")
-            if not answer.get("ContentRange", "").startswith(f"bytes {got}-"):
-                raise ObjectFailure(f"GET s3://{bucket}/{key}: another range came than was asked")
-        written = file.tell()
+    at, what = {"Bucket": bucket, "Key": key}, f"GET s3://{bucket}/{key}"
+    wanted = {"IfMatch": f'"{etag}"'} if etag else {}
+    first = answer = client.get_object(**at, **wanted)
+    size, its, got, resumed = first.get("ContentLength"), first.get("ETag"), 0, False
+    with contextlib.closing(first["Body"]):
+        if size is None or not its:
+            raise ObjectFailure(f"{what}: an answer without an ETag or a length")
+        halt.check()  # the answer may have come late, and the folder be another attempt's by now
+        with to.open("wb") as file:
+            while True:
+                try:
+                    _copy(answer["Body"], file, halt)
+                    break
+                except _BROKEN_OFF as error:
+                    if file.tell() == got:
+                        raise ObjectFailure(f"{what}: {error}") from error
+                finally:
+                    answer["Body"].close()
+                got, resumed = file.tell(), True
+                answer = _rest(client, at, its, got)
+            written = file.tell()
     if written != size:
-        raise ObjectFailure(f"GET s3://{bucket}/{key}: {written} of {size} bytes came")
+        raise ObjectFailure(f"{what}: {written} of {size} bytes came")
     if resumed:
-        _require_checksum(to, first, halt, f"GET s3://{bucket}/{key}")
-    return size, etag.strip('"')
+        _require_checksum(to, first, halt, what)
+    return size, its.strip('"')
+
+
+def _rest(client: Any, at: Mapping[str, str], etag: str, got: int) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get_object(**at, IfMatch=etag, Range=f"bytes={got}-")
+    begins = answer.get("ContentRange", "").startswith(f"bytes {got}-")
+    if not begins or answer.get("ETag") != etag:
+        answer["Body"].close()
+        raise ObjectFailure(f"GET s3://{at['Bucket']}/{at['Key']}: not the rest that was asked for")
+    return answer
 
 
 def put(

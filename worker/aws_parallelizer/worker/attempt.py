@@ -97,7 +97,12 @@ async def _in_folder(work: Work, tools: Tools) -> Ended:
 async def _download(work: Work, folder: Folder, tools: Tools) -> None:
     row = work.task
     call = functools.partial(
-        tools.objects.download, row.bucket, row.key, to=folder.input, size=row.size
+        tools.objects.download,
+        row.bucket,
+        row.key,
+        to=folder.input,
+        size=row.size,
+        etag=row.etag,
     )
     work.fetched = await tools.patience(call, what=f"download of {row.key!r:.200}")
     tools.scratch.hand_over(folder)
