@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from aws_parallelizer.aws.clients import CALL_FAILED
-from aws_parallelizer.core.errors import ParallelizerError
 from deploy import prices
+from deploy.commands import add_region, assignment, carry_out
 from deploy.destroy import destroy
 from deploy.package import CODE, TEMPLATE, package
 from deploy.preview import preview
-from deploy.saying import Interrupted
 from deploy.stack import deploy
-
-_INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when all is as asked."""
-    options = _options(arguments)
-    if getattr(options, "region", ""):
-        os.environ["AWS_REGION"] = options.region
-    try:
-        return _run(options)
-    except Interrupted as error:
-        print(f"{options.action}: {error}", file=sys.stderr)
-        return _INTERRUPTED
-    except KeyboardInterrupt:
-        print(f"{options.action}: interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except (ParallelizerError, *CALL_FAILED) as error:
-        print(f"{options.action}: {error}", file=sys.stderr)
-        return 1
+    return carry_out(_run, _options(arguments))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -74,7 +56,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     one.add_argument("--out", type=Path, default=Path("build/package"))
     one = actions.add_parser("deploy", help="create or update a stack")
     _place(one)
-    one.add_argument("parameters", nargs="*", type=_parameter, metavar="Parameter=Value")
+    one.add_argument("parameters", nargs="*", type=assignment, metavar="Parameter=Value")
     one = actions.add_parser("plan", help="say what reconcile would do now, and do nothing")
     _place(one)
     one.add_argument("--job", default="", help="this job alone")
@@ -87,14 +69,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", default="parallelizer", help="name of the stack")
-    parser.add_argument("--region", default="", help="instead of the one of your AWS settings")
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text} is not of the form Parameter=Value")
-    return name, value
+    add_region(parser)
 
 
 if __name__ == "__main__":

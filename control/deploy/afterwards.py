@@ -8,7 +8,7 @@ from __future__ import annotations
 from aws_parallelizer.aws import clients, service_roles
 from aws_parallelizer.aws.service_roles import Found
 from deploy import existing, survey, switching
-from deploy.saying import Say
+from deploy.commands import Say
 
 # Spot instances are launched in its name. CreateFleet's own role is not needed: fleets of type
 # instant do without (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-fleet-prerequisites.html).

@@ -14,7 +14,7 @@ from pathlib import Path
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.s3 import S3
 from deploy import package
-from deploy.saying import Say
+from deploy.commands import Say
 
 
 def upload(say: Say) -> dict[str, object]:

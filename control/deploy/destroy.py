@@ -14,9 +14,10 @@ from aws_parallelizer.aws.ec2_setup import Ec2Setup
 from aws_parallelizer.core.fleet import TAG_STACK
 from deploy import artifacts, existing, remains, survey, switching
 from deploy.afterwards import SPOT_ROLE
+from deploy.commands import Interrupted, Say
 from deploy.following import follow
 from deploy.leftovers import Left
-from deploy.saying import DeployFailed, Interrupted, Say, checked_stack
+from deploy.saying import DeployFailed, checked_stack
 from deploy.survey import Place
 from deploy.sweep import check_protected, sweep
 

@@ -12,8 +12,9 @@ from aws_parallelizer.aws.bucket_notifications import BucketNotifications
 from aws_parallelizer.aws.buckets import Buckets
 from aws_parallelizer.core.errors import NotFound
 from deploy import notifications
+from deploy.commands import Say
 from deploy.notifications import Configuration, Entry
-from deploy.saying import DeployFailed, Say
+from deploy.saying import DeployFailed
 from deploy.survey import Place
 
 INPUT = "InputBucketName"

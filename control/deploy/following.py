@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from aws_parallelizer.aws.cloudformation import Event, Stacks
-from deploy.saying import Say, pauses
+from deploy.commands import Say
+from deploy.saying import pauses
 
 
 class Ended(NamedTuple):

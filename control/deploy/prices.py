@@ -13,7 +13,7 @@ from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core.spending import PriceList
-from deploy.saying import Say
+from deploy.commands import Say
 
 
 def publish(table: str, *, say: Say) -> None:

@@ -11,7 +11,7 @@ from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.buckets import Buckets
 from aws_parallelizer.aws.log_groups import LogGroups
 from aws_parallelizer.core.fleet import TAG_STACK
-from deploy.saying import Say
+from deploy.commands import Say
 from deploy.survey import Place
 
 _PREFIX = 20  # CloudFormation shortens a long stack's name in its buckets' names; tags decide

@@ -1,13 +1,11 @@
-"""How the tools speak, what a stack may be called, and how they fail."""
+"""What a stack may be called, how the tools fail, and how long they wait between two looks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from aws_parallelizer.core.errors import ParallelizerError
-
-Say = Callable[[str], None]
 
 # A job's dead-letter queue is `<stack>_<job>_dead`: SQS takes 80 characters, a job's name has 40.
 _STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,33}")
@@ -17,10 +15,6 @@ _FIRST_POLL_SECONDS = 0.2
 
 class DeployFailed(ParallelizerError):
     """The stack is not as it should be; the text says why and what to do."""
-
-
-class Interrupted(DeployFailed):
-    """Ctrl-C; the text says what goes on in AWS."""
 
 
 def checked_stack(stack: str) -> str:

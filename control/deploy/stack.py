@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.cloudformation import ChangeSet, Stack, Stacks
 from deploy import afterwards, artifacts, existing, standing
+from deploy.commands import Interrupted, Say
 from deploy.following import follow
-from deploy.saying import DeployFailed, Interrupted, Say, checked_stack, pauses
+from deploy.saying import DeployFailed, checked_stack, pauses
 from deploy.standing import Next
 
 _NO_CHANGES = re.compile("didn't contain changes|No updates are to be performed")

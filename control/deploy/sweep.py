@@ -14,7 +14,8 @@ from aws_parallelizer.aws.ec2 import is_unknown
 from aws_parallelizer.core.fleet import Instance, Intent, SpotRequest
 from chalicelib.holdings import UNSEEN, Holdings
 from deploy import survey
-from deploy.saying import DeployFailed, Say
+from deploy.commands import Say
+from deploy.saying import DeployFailed
 from deploy.survey import Place
 
 _PATIENCE = timedelta(

@@ -13,7 +13,8 @@ from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.registry import Lease, Registry
 from aws_parallelizer.aws.triggers import Triggers
 from chalicelib.reconcile import LEASE
-from deploy.saying import DeployFailed, Say, pauses
+from deploy.commands import Say
+from deploy.saying import DeployFailed, pauses
 from deploy.survey import Place
 
 _OWNER = "destroy"

@@ -1,28 +1,22 @@
-"""`python -m image ...`: what the make targets `ami`, `ami-verify` and `ami-prune` run, and what
-tests need of them.
+"""`python -m image ...`: what the make targets `ami`, `ami-verify` and `ami-prune` run, and the
+wheelhouse that a playbook needs which somebody runs alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from aws_parallelizer.aws import clients
-from aws_parallelizer.aws.failures import SERVICE_ERRORS
-from aws_parallelizer.aws.sentences import sentence
-from aws_parallelizer.core.errors import ParallelizerError
-from image import legacy, making, manifest, prune, regions, verifying, wheelhouse
-from image.audit import __main__ as audit
+from deploy.commands import add_region, assignment, carry_out
+from image import making, manifest, prune, regions, verifying, wheelhouse
 from image.making import Order
-from image.saying import Interrupted
 from image.targets import DEFAULT_ARCHITECTURE, DEFAULT_RELEASE, Target
 
-_INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
-
+_WHEELHOUSE = Path("build/wheelhouse")
 _KEPT = 2  # images of each release and architecture: the last, and the one before it
 
 say = partial(print, flush=True)
@@ -30,20 +24,7 @@ say = partial(print, flush=True)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when all is as asked."""
-    options = _options(arguments)
-    if getattr(options, "region", ""):
-        os.environ["AWS_REGION"] = options.region
-    try:
-        return _run(options)
-    except Interrupted as error:
-        print(f"{options.action}: {error}", file=sys.stderr)
-        return _INTERRUPTED
-    except KeyboardInterrupt:
-        print(f"{options.action}: interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except (ParallelizerError, *SERVICE_ERRORS) as error:
-        print(f"{options.action}: {sentence(error)}", file=sys.stderr)
-        return 1
+    return carry_out(_run, _options(arguments))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -60,12 +41,8 @@ def _run(options: argparse.Namespace) -> int:
             regions.account(clients.client("sts"))
             prune.prune(place, keep=options.keep, remove=options.yes, say=say)
         case "wheelhouse":
-            for wheel in wheelhouse.build(options.release, options.arch, options.out):
+            for wheel in wheelhouse.build(options.release, options.arch, _WHEELHOUSE):
                 say(wheel.file)
-        case "legacy":
-            say(legacy.view(options.out))
-        case "audit":
-            return audit.run(options.place, raw=options.disk)
     return 0
 
 
@@ -74,30 +51,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     actions = parser.add_subparsers(dest="action", required=True)
     one = actions.add_parser("ami", help="make an image and publish its id")
     _target(one)
-    _region(one)
+    add_region(one)
     one.add_argument("--copies", type=_words, default=(), help="more regions that get it")
     _parameter(one)
     one.add_argument("--file", type=_file, help="more variables of the template, in HCL")
-    one.add_argument("variables", nargs="*", type=_variable, metavar="name=value")
+    one.add_argument("variables", nargs="*", type=assignment, metavar="name=value")
     one = actions.add_parser("publish", help="publish the ids of an image that was made before")
     one.add_argument("manifest", type=Path, help="what Packer wrote of it")
     _parameter(one)
     one = actions.add_parser("verify", help="look at an image, and start an instance of it once")
     _target(one)
-    _region(one)
+    add_region(one)
     one.add_argument("--image", default="", help="its id, instead of the one that stacks use")
     one.add_argument("--subnet", default="", help="of the instance, instead of the default VPC's")
     one = actions.add_parser("prune", help="remove old images that nothing needs")
-    _region(one)
+    add_region(one)
     one.add_argument("--keep", type=_number, default=_KEPT, help="the newest of each kind")
     one.add_argument("--yes", action="store_true", help="do it, and do not only say it")
-    one = actions.add_parser("wheelhouse", help="fetch the wheels that the builder installs")
+    one = actions.add_parser("wheelhouse", help=f"fetch the builder's wheels to {_WHEELHOUSE}")
     _target(one)
-    one.add_argument("--out", type=Path, default=Path("build/wheelhouse"))
-    one = actions.add_parser("legacy", help="write the template as Packer before 1.7 takes it")
-    one.add_argument("--out", type=Path, default=Path("build/legacy"))
-    one = actions.add_parser("audit", help="search an image for what must not be in it")
-    audit.add_arguments(one)
     return parser.parse_args(arguments)
 
 
@@ -120,10 +92,6 @@ def _order(options: argparse.Namespace) -> Order:
     )
 
 
-def _region(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--region", default="", help="instead of the one of your AWS settings")
-
-
 def _parameter(parser: argparse.ArgumentParser) -> None:
     text = "the SSM parameter that is to name it; by default what stacks read"
     parser.add_argument("--parameter", default="", help=text)
@@ -143,13 +111,6 @@ def _file(text: str) -> Path | None:
     if text and not Path(text).is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text}")
     return Path(text).resolve() if text else None
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text} is not of the form name=value")
-    return name, value
 
 
 def _target(parser: argparse.ArgumentParser) -> None:

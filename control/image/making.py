@@ -13,10 +13,11 @@ from pathlib import Path
 
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.images import Images
+from deploy.commands import Interrupted, Say
 from image import manifest, packer, publishing, regions, sbom, sources, wheelhouse
 from image.audit import tree
 from image.manifest import Built
-from image.saying import REPOSITORY, ImageFailed, Interrupted, Say
+from image.saying import REPOSITORY, ImageFailed
 from image.targets import Target
 
 _MANIFEST = "manifest.json"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from deploy.commands import Interrupted, Say
 from image import legacy, signals
-from image.saying import REPOSITORY, ImageFailed, Interrupted, Say
+from image.saying import REPOSITORY, ImageFailed
 
 # `packer init` is there from 1.7 on; below 1.14 it looks for the plugins where they no longer are.
 _INIT_SINCE = (1, 7)

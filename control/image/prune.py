@@ -8,9 +8,9 @@ from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.image_parameters import ImageParameters
 from aws_parallelizer.aws.image_users import users
 from aws_parallelizer.aws.images import Images, OwnImage
+from deploy.commands import Say
 from image import pruning
 from image.pruning import Plan, Seen
-from image.saying import Say
 
 
 def prune(region: str, *, keep: int, remove: bool, say: Say, now: datetime | None = None) -> Plan:

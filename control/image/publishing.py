@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.image_parameters import ImageParameters
-from image.saying import ImageFailed, Say
+from deploy.commands import Say
+from image.saying import ImageFailed
 
 _PATIENCE_SECONDS = 60.0  # SSM looks for the image after it has answered; seconds, as a rule
 _POLL_SECONDS = 1.0

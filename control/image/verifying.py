@@ -18,9 +18,10 @@ from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.image_parameters import ImageParameters
 from aws_parallelizer.aws.image_trials import TRIAL, Sight, Trials
 from aws_parallelizer.aws.images import Images
+from deploy.commands import Say
 from image import checks, regions, signals
 from image.checks import Check, Trial
-from image.saying import ImageFailed, Say
+from image.saying import ImageFailed
 
 _TYPES = {"x86_64": "t3.small", "arm64": "t4g.small"}
 _PATIENCE_SECONDS = 12 * 60.0  # a boot takes a minute or two, the console tells of it later

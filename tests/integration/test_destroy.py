@@ -14,7 +14,8 @@ from aws_parallelizer.aws import clients
 from aws_parallelizer.aws.sqs import Queue
 from deploy import destroy as destroying
 from deploy import switching
-from deploy.saying import DeployFailed, Say
+from deploy.commands import Say
+from deploy.saying import DeployFailed
 from deploy.survey import Place
 from emulator import CREDENTIALS, REGION, client
 from integration.local_ec2 import Server, serving

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import images
+from deploy.commands import Interrupted
 from image import making, publishing
-from image.saying import ImageFailed, Interrupted
+from image.saying import ImageFailed
 from waiting import until
 
 
@@ -48,7 +49,7 @@ def test_ctrl_c_gives_packer_the_time_to_remove_what_it_started(here: Path, tmp_
     script = tmp_path / "script.py"
     script.write_text(
         "from image.packer import Packer\n"
-        "from image.saying import Interrupted\n"
+        "from deploy.commands import Interrupted\n"
         "from pathlib import Path\n"
         f"packer = Packer(program={str(here / 'packer')!r}, version=(1, 14))\n"
         "try:\n"

@@ -11,8 +11,9 @@ from botocore.stub import Stubber
 import emulator
 from aws_parallelizer.aws.cloudformation import Busy, ChangeSet, Stack, Stacks
 from deploy import stack as deploying
+from deploy.commands import Interrupted
 from deploy.following import first_cause, follow
-from deploy.saying import DeployFailed, Interrupted
+from deploy.saying import DeployFailed
 from deploy.standing import Next, next_step
 from fakes.stacks import STACK_ID, FakeStacks, event
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from image import __main__ as program
 from image import wheelhouse
-from image.saying import ImageFailed
+from image.saying import REPOSITORY, ImageFailed
 from image.targets import Target
 
 
@@ -114,3 +115,13 @@ def test_a_wheel_that_is_no_longer_wanted_goes(pip: Pip, tmp_path: Path) -> None
 def test_what_no_image_is_made_for_is_named_with_what_may_be(release: str, arch: str) -> None:
     with pytest.raises(ImageFailed, match=r"12 or 13|amd64 or arm64"):
         Target(release=release, arch=arch)
+
+
+def test_the_command_fetches_them_to_where_the_roles_are_said_to_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, str, Path]] = []
+    monkeypatch.setattr(wheelhouse, "build", lambda *given: asked.append(given) or ())
+    assert program.main(["wheelhouse", "--release", "12"]) == 0
+    assert asked == [("12", "amd64", Path("build/wheelhouse"))]
+    assert "wheelhouse=$PWD/build/wheelhouse" in (REPOSITORY / "ansible/README.md").read_text()

@@ -22,15 +22,10 @@ CLEAN, FOUND, NOT_READ = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="image.audit", description=__doc__)
-    add_arguments(parser)
-    options = parser.parse_args(arguments)
-    return run(options.place, raw=options.disk)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Those of the command, for other programs that have it as a part."""
     parser.add_argument("place", type=Path, help="a folder with the image's files, or a raw disk")
     parser.add_argument("--disk", action="store_true", help="the place is a raw disk")
+    options = parser.parse_args(arguments)
+    return run(options.place, raw=options.disk)
 
 
 def run(place: Path, *, raw: bool) -> int:
