@@ -8,7 +8,6 @@ from datetime import datetime
 import msgspec
 
 from aws_parallelizer.core import task
-from aws_parallelizer.core.outcome import State
 from aws_parallelizer.core.task import Ended, Task
 from aws_parallelizer.worker.work import Work
 
@@ -17,12 +16,10 @@ log = logging.getLogger(__name__)
 
 def row_after(work: Work, ended: Ended, *, max_attempts: int, now: datetime) -> Task:
     """The row to be written."""
-    row = task.end(work.task, ended, max_attempts=max_attempts, now=now)
-    if row.state != State.DONE or not work.fetched:
-        return row
-    # The object may be newer than its message. Only a row that is done may say so: the message of
-    # one that is tried again still bears the old ETag.
-    return msgspec.structs.replace(row, etag=work.fetched.etag, size=work.fetched.size)
+    if work.fetched:
+        size, etag = work.fetched
+        ended = msgspec.structs.replace(ended, etag=etag, size=size)
+    return task.end(work.task, ended, max_attempts=max_attempts, now=now)
 
 
 def report(work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:
