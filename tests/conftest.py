@@ -18,8 +18,14 @@ import pytest
 import emulator
 import sharing
 
-# No deadlines: how long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("quick", deadline=None)
+# No deadlines, and nothing is too slow: how long an example takes depends on what else the machine
+# does. The same examples in each run, so that none fails by chance; the thorough run looks further.
+hypothesis.settings.register_profile(
+    "quick",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -8,22 +8,24 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LONGEST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 2.0
 
 
 def until(condition: Callable[[], T], *, seconds: float, what: str = "", every: float = 0.1) -> T:
     """The condition's first true value; fails after `seconds`, naming `what` was waited for.
 
-    It looks `every` so many seconds, and less often when it has waited for long: a look may cost
-    what it looks at as much as the work that is waited for.
+    It looks `every` so many seconds, and less often when it has waited for long or a look takes its
+    time: that may cost what it looks at as much as the work that is waited for.
     """
     began = time.monotonic()
     while True:
+        looked = time.monotonic()
         value = condition()
         if value:
             return value
-        waited = time.monotonic() - began
-        if waited > seconds:
+        now = time.monotonic()
+        if now - began > seconds:
             message = f"not within {seconds} s: {what or condition}; last value {value!r}"
             raise AssertionError(message)
-        time.sleep(max(every, min(waited / 20, _LONGEST_PAUSE_SECONDS)))
+        calm = max((now - began) / 20, 3 * (now - looked))
+        time.sleep(max(every, min(calm, _LONGEST_PAUSE_SECONDS)))

@@ -114,7 +114,8 @@ def _pace(
     """Tasks a second, measured on those that ended last; where too few have, what those that run
     come to at the measured seconds a task. And the seconds until none is open.
     """
-    ends = context.ledger.newest_times(job.name, ENDED, limit=rate.SAMPLE)
+    ended = [state for state in ENDED if counts[state]]
+    ends = context.ledger.newest_times(job.name, ended, limit=rate.SAMPLE)
     measured = rate.measured(ends, now=context.now())
     seconds = fleet.seconds_per_task if fleet else None
     if measured is None and seconds and counts[State.RUNNING]:

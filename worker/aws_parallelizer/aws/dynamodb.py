@@ -6,6 +6,7 @@ unseen.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -176,7 +177,12 @@ class Table:
         return sum(int(page["Count"]) for page in pages)
 
     def _pages(self, **query: Any) -> Iterator[dict[str, Any]]:
-        yield from self._client.get_paginator("query").paginate(TableName=self.name, **query)
+        yield from self._query.paginate(TableName=self.name, **query)
+
+    @functools.cached_property
+    def _query(self) -> Any:
+        """Made once: botocore makes a class for each."""
+        return self._client.get_paginator("query")
 
     def _insert(self, document: Document) -> bool:
         try:

@@ -44,6 +44,7 @@ class Ledger:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._threads = ThreadPoolExecutor(_PARALLEL)  # none is started before it is needed
 
     @property
     def table_name(self) -> str:
@@ -89,10 +90,9 @@ class Ledger:
 
     def _count(self, job: str, states: Iterable[State]) -> dict[State, int]:
         cells = [(state, shard) for state in states for shard in range(keys.SHARDS)]
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            numbers = list(
-                pool.map(lambda cell: self._table.count_in_state(_state(job, *cell)), cells)
-            )
+        numbers = list(
+            self._threads.map(lambda cell: self._table.count_in_state(_state(job, *cell)), cells)
+        )
         totals: dict[State, int] = dict.fromkeys(states, 0)
         for (state, _), number in zip(cells, numbers, strict=True):
             totals[state] += number
@@ -139,8 +139,7 @@ class Ledger:
             found = self._table.in_state(cell, limit=limit, newest_first=True)
             return [datetime.fromisoformat(since) for _, since in found]
 
-        with ThreadPoolExecutor(_PARALLEL) as pool:
-            return list(pool.map(times, cells))
+        return list(self._threads.map(times, cells))
 
     def page(
         self,
