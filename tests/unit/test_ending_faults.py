@@ -6,8 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
+from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.core.fleet import Mark, Phase
+from aws_parallelizer.worker import shutdown
+from aws_parallelizer.worker.shutdown import Ending
 from fakes.ec2.machine import Machine
 from fleets import World, working
 from local.spot import Cause, SpotState
@@ -35,6 +39,39 @@ def test_an_instance_whose_worker_could_not_cancel_its_request_is_ended_by_the_c
     assert request.state is SpotState.CANCELLED
     assert other in world.ec2.running
     assert len(world.ec2.running) == 2
+
+
+def test_a_worker_without_credentials_can_only_stay_and_is_ended_when_it_was_silent_for_long(
+    world: World,
+) -> None:
+    working(world, spot_type="persistent")
+    stays, other = world.ec2.running
+    request = world.ec2.machines[stays].request
+    world.mute = {stays}  # it can tell nobody why it ends
+    told: list[str] = []
+
+    def asked() -> SpotRequests:
+        raise NoCredentialsError
+
+    code = shutdown.conclude(
+        Ending("Unable to locate credentials", 1, shut_down=True),
+        instance=stays,
+        requests=asked,
+        power_off=["false"],
+        tell=told.append,
+        pauses=(),
+    )
+    assert code == shutdown.TRY_AGAIN
+    assert "the instance stays" in told[0]
+    world.tick(9)
+    assert stays in world.ec2.running
+    world.tick(4)
+
+    assert world.ec2.requests[request].state is SpotState.CANCELLED
+    assert world.ec2.machines[stays].state == "terminated"
+    assert other in world.ec2.running
+    assert len(world.ec2.running) == 2
+    assert world.ec2.changed <= {stays, request}
 
 
 @pytest.mark.parametrize("hidden", [0, 90])
