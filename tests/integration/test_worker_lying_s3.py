@@ -56,3 +56,33 @@ def test_a_clock_that_is_ten_minutes_off_is_what_the_worker_says_when_signatures
     said = machine.console.splitlines()[-1]
     assert "the clock of this machine is off" in said
     assert "RequestTimeTooSkewed" in said
+
+
+def test_a_clock_that_is_off_for_a_moment_costs_no_attempt(
+    endpoint: str, start: Callable[..., Machine], proxy: Proxy
+) -> None:
+    site = Site(endpoint, files=COPY, maxAttempts=1)
+    bodies = {"a": b"body", "b": b"x" * 3_000_000}  # by each of the ways to S3
+    for name, body in bodies.items():
+        site.put(f"data/{name}", body)
+    skewed = Answer(403, {"Content-Type": "application/xml"}, SKEWED)
+    refused = ("GET in", "PUT out")
+    proxy.before = lambda call: (
+        skewed if call.name in refused and proxy.seen[call.name] <= LIES else None
+    )
+    machine = start(site, settings={"AWS_ENDPOINT_URL": proxy.url})
+    assert machine.wait(60) == 0, machine.console
+    for name, body in bodies.items():
+        row = site.row(f"data/{name}")
+        assert (row.state, row.attempts) == (State.DONE, 1)
+        assert site.output(f"results/{name}.out") == body
+    assert all(proxy.seen[name] > LIES for name in refused)
+
+
+def test_a_worker_without_credentials_says_so(endpoint: str, start: Callable[..., Machine]) -> None:
+    site = Site(endpoint, files=COPY, shouldShutdown="false")
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+    machine = start(site, settings=none)
+    assert machine.wait(60) == 1
+    [line] = [line for line in machine.console.splitlines() if "the worker ends" in line]
+    assert "the instance stays: Unable to locate credentials" in line

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import NoCredentialsError
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store
 
@@ -34,7 +35,11 @@ _RETRY: RetryConfig = {
 
 
 def stores(s3: Any) -> Callable[[str], S3Store]:
-    """What makes the store of a bucket, at the service that the boto3 client `s3` speaks to."""
+    """What makes the store of a bucket, at the service that the boto3 client `s3` speaks to. Raises
+    BotoCoreError where there are no credentials.
+    """
+    if session().get_credentials() is None:
+        raise NoCredentialsError
     endpoint, region = s3.meta.endpoint_url, s3.meta.region_name
     provider = Boto3CredentialProvider(session(), ttl=_CREDENTIALS_LAST)
     config: S3Config = {"checksum_algorithm": "SHA256"}

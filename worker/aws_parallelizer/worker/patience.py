@@ -18,22 +18,31 @@ LONGEST_PAUSE_SECONDS = 20.0
 
 
 class Patience:
-    """For how long calls are tried again, and the first pause between two tries."""
+    """For how long calls are tried again, the first pause between two tries, and the errors after
+    which there is no other.
+    """
 
-    def __init__(self, *, seconds: float = 300.0, pause: float = 0.5) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float = 300.0,
+        pause: float = 0.5,
+        hopeless: tuple[type[Exception], ...] = (ObjectRefused,),
+    ) -> None:
         self._seconds = seconds
         self._pause = pause
+        self._hopeless = hopeless
 
     async def __call__(self, call: Callable[[], Awaitable[T]], *, what: str) -> T:
-        """The result of `call`; raises its last error when the time is over, and at once what S3
-        refuses for good.
+        """The result of `call`; raises its last error when the time is over, and at once what
+        is hopeless: what S3 refuses for good, unless otherwise said.
         """
         clock = asyncio.get_running_loop().time
         end, pause = clock() + self._seconds, self._pause
         while True:
             try:
                 return await call()
-            except ObjectRefused:
+            except self._hopeless:
                 raise
             except SERVICE_ERRORS as error:
                 if clock() + pause > end:

@@ -16,7 +16,7 @@ from aws_parallelizer.aws.dynamodb import FREQUENT as FREQUENT_OF_TABLES
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.imds import Imds
 from aws_parallelizer.aws.ledger import Ledger
-from aws_parallelizer.aws.object_errors import ObjectMissing
+from aws_parallelizer.aws.object_errors import ClockOff, ObjectMissing, ObjectRefused
 from aws_parallelizer.aws.objects import Objects
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.aws.sqs import FREQUENT as FREQUENT_OF_QUEUES
@@ -231,8 +231,10 @@ async def _environment(parameters: Parameters, objects: Objects, scratch: Scratc
     bucket, key = str(parameters.environment_bucket), parameters.environment_zip
     await asyncio.to_thread(scratch.sweep)
     download = functools.partial(objects.download, bucket, key, to=scratch.archive)
+    # Of a clock that is wrong from the start somebody has to be told; it is started again soon.
+    patience = Patience(hopeless=(ObjectRefused, ClockOff))
     try:
-        fetched = await Patience()(download, what="download of the environment")
+        fetched = await patience(download, what="download of the environment")
     except ObjectMissing as error:
         raise EnvironmentRefused(f"there is no environment zip s3://{bucket}/{key}") from error
     except OSError as error:
