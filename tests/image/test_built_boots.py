@@ -38,14 +38,14 @@ def test_the_tasks_of_a_job_are_done_by_the_booted_image_which_then_ends_its_ins
         "booted", {"run.sh": PROGRAM}, maxInstances=1, spotType="persistent", idleTimeout=3
     )
     cloud.put_together("booted", {f"{i}.txt": b"x" for i in range(6)})
-    assert cloud.wait_until_ended("booted", 6, seconds=180)["done"] == 6
+    assert cloud.wait_until_ended("booted", 6, seconds=300)["done"] == 6
     instance = only_instance(cloud, "booted")
     assert cloud.described(instance)["ImageId"] == ami.images["us-east-1"]
     told = {
         body.decode() for name, body in cloud.outputs("booted").items() if name.endswith(".seen")
     }
     assert told == {"parallelizer-program\n13\nshut\n"}
-    until(lambda: cloud.state(instance) == "terminated", seconds=90, what="it powers itself off")
+    until(lambda: cloud.state(instance) == "terminated", seconds=180, what="it powers itself off")
     assert cloud.described(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     assert "the worker ends and shuts the instance down" in cloud.console(instance)
     took = seconds_to_first_task(cloud, "booted", instance)
@@ -83,15 +83,15 @@ def test_a_job_that_stops_its_instances_starts_the_same_one_again(
         idleTimeout=3,
     )
     cloud.put("parked", {"first.txt": b"x"})
-    cloud.wait_until_ended("parked", 1, seconds=180)
+    cloud.wait_until_ended("parked", 1, seconds=300)
     instance = only_instance(cloud, "parked")
-    until(lambda: cloud.state(instance) == "stopped", seconds=90, what="it stops itself")
+    until(lambda: cloud.state(instance) == "stopped", seconds=180, what="it stops itself")
     assert "parks the instance" in cloud.console(instance)
     cloud.put("parked", {"second.txt": b"x"})
-    assert cloud.wait_until_ended("parked", 2, seconds=180)["done"] == 2
+    assert cloud.wait_until_ended("parked", 2, seconds=300)["done"] == 2
     assert only_instance(cloud, "parked") == instance
     assert cloud.call("DELETE", "/jobs/parked").status in (200, 202, 204)
-    until(lambda: cloud.state(instance) == "terminated", seconds=120, what="it is terminated")
+    until(lambda: cloud.state(instance) == "terminated", seconds=240, what="it is terminated")
 
 
 def test_a_spot_notice_releases_what_cannot_finish_and_another_machine_does_it(
@@ -99,10 +99,10 @@ def test_a_spot_notice_releases_what_cannot_finish_and_another_machine_does_it(
 ) -> None:
     cloud.create("noticed", {"run.sh": SLOW}, maxInstances=1, numThreads=1, idleTimeout=3)
     cloud.put_together("noticed", {f"{i}/{i}.txt": b"x" for i in range(8)})
-    until(lambda: cloud.counts("noticed")["done"], seconds=120, what="a task is done")
+    until(lambda: cloud.counts("noticed")["done"], seconds=240, what="a task is done")
     [instance] = cloud.instances("noticed")
     cloud.reclaim(instance["InstanceId"], notice=8)
-    assert cloud.wait_until_ended("noticed", 8, seconds=180)["done"] == 8
+    assert cloud.wait_until_ended("noticed", 8, seconds=300)["done"] == 8
     assert {task["attempts"] for task in cloud.tasks("noticed")} == {1}
     assert len({task["instance"] for task in cloud.tasks("noticed")}) == 2
     assert "notice" in cloud.console(instance["InstanceId"])

@@ -64,7 +64,7 @@ def test_a_machine_that_cannot_work_powers_itself_off_and_says_why_on_its_consol
     cloud: Machines, broken: dict[str, str], wrong: str, reason: str
 ) -> None:
     instance = broken[wrong]
-    until(lambda: cloud.state(instance) == "terminated", seconds=150, what=f"{wrong}: it ends")
+    until(lambda: cloud.state(instance) == "terminated", seconds=300, what=f"{wrong}: it ends")
     assert cloud.described(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     said = [
         line for line in cloud.console(instance).splitlines() if "shuts the instance down" in line
