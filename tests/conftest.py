@@ -57,6 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sharing.order(items)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    sharing.end(item)
+
+
 @pytest.fixture
 def everyones() -> Iterator[Path]:
     """A folder that programs may write to whatever user they run as; tmp_path is shut to others."""

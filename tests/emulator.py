@@ -68,7 +68,7 @@ def ministack(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def client(service: str, endpoint: str) -> Any:

@@ -9,7 +9,7 @@ from waiting import until
 
 def no_polls(proxy: Proxy) -> None:
     """A long poll that outlives its worker takes a message along: wait for its end."""
-    until(lambda: not proxy.polls, seconds=20, what="the last poll ends")
+    until(lambda: not proxy.polls, seconds=60, what="the last poll ends")
 
 
 def run_out(site: Site, proxy: Proxy) -> None:

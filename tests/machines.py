@@ -191,7 +191,7 @@ class Machine:
         """The scratch directories that were left behind."""
         return list((self.folder / "scratch" / "tasks").iterdir())
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 90) -> int:
         """The worker's exit code, once it has ended."""
         until(lambda: self.process.poll() is not None, seconds=seconds, what="the worker ends")
         return int(self.process.returncode)

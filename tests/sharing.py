@@ -1,23 +1,26 @@
 """How `make test` shares the tests among processes: a share is what one process does in one go.
 
 A share is a file, so that what a module makes is made once; a few files that need the same costly
-thing are one share. What takes longest is begun first, or it would be waited for at the end.
+thing are one share, and a file that makes several is several. What takes longest is begun first, or
+it would be waited for at the end.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-MOST = 5
+MOST = 6
 
 # These are begun first, in this order.
 _LAYERS = (
     "tests/image/test_built",
     "tests/acceptance/",
+    "tests/image/test_roles",
     "tests/image/",
     "tests/integration/",
     "tests/contract/",
@@ -33,17 +36,36 @@ _LARGER = {
     "tests/unit/test_package": "tests/unit/test_package",  # one packaged app
 }
 
+# Files that make something costly for each parameter of theirs: each is a share.
+_SMALLER = ("tests/image/test_roles",)
+
+# What ends when the share does that it was begun for. Servers of the session would run on beside
+# the shares that follow, and take processor time from them.
+at_end: list[Callable[[], object]] = []
+
 
 def processes() -> int:
-    """One more than there are processors: one of them is mostly in the acceptance tests."""
-    return min(len(os.sched_getaffinity(0)) + 1, MOST)
+    """Two more than there are processors: so many wait for machines, most of the time."""
+    return min(len(os.sched_getaffinity(0)) + 2, MOST)
 
 
 def share(nodeid: str) -> str:
     """The share that a test is in."""
     file = nodeid.partition("::")[0]
+    if file.startswith(_SMALLER):
+        return f"{file} {nodeid.partition('[')[2]}"
     larger = next((name for start, name in _LARGER.items() if file.startswith(start)), "")
     return larger or file
+
+
+def end(item: pytest.Item) -> None:
+    """Call what is `at_end` of the test's share, if this test is the last of it."""
+    if not at_end:
+        return
+    later = item.session.items[item.session.items.index(item) + 1 :]
+    if not any(share(other.nodeid) == share(item.nodeid) for other in later):
+        while at_end:
+            at_end.pop()()
 
 
 def order(items: list[pytest.Item]) -> None:

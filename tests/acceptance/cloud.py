@@ -73,7 +73,7 @@ class Cloud:
         return self
 
     def stop(self, how: int = signal.SIGTERM) -> int:
-        """End it as Ctrl-C or a service manager does; its exit code."""
+        """End it as Ctrl-C or a service manager does, if it has not ended; its exit code."""
         self.process.send_signal(how)
         code = self.process.wait(60)
         self._log.close()

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+import sharing
 from acceptance.cloud import Cloud
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     running = Cloud(tmp_path_factory.mktemp("cloud"))
+    sharing.at_end.append(running.stop)
     try:
         yield running.ready()
     finally:

@@ -39,5 +39,5 @@ def test_ctrl_c_and_sigterm_end_every_process_that_it_started(tmp_path: Path, ho
     cloud.put("busy", {"a.txt": b"x"})
     until(lambda: cloud.counts("busy")["running"], seconds=60, what="a task runs")
     cloud.stop(how)
-    until(lambda: not alive_under(tmp_path / "own"), seconds=20, what="no process is left")
+    until(lambda: not alive_under(tmp_path / "own"), seconds=60, what="no process is left")
     assert not (tmp_path / "own" / "local" / "env").exists()

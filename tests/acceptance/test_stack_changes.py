@@ -111,7 +111,7 @@ def test_nothing_of_a_stack_is_left_when_it_is_destroyed_with_its_workers_at_wor
 
     ended = run(cloud, "destroy", "--stack", "brief", "--force", "--buckets")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    until(lambda: not alive(pid), seconds=20, what="the worker is gone")
+    until(lambda: not alive(pid), seconds=60, what="the worker is gone")
     assert {each for each in everything(cloud) - before if "parallelizer" not in each} == set()
     again = run(cloud, "destroy", "--stack", "brief")
     assert again.stdout.splitlines() == ["there is nothing of stack brief in us-east-1"]

@@ -147,7 +147,7 @@ class Server:
             found = self.request(request).get("InstanceId")
             return found if found != of else None
 
-        return str(until(other, seconds=20, what=f"{request} launches again"))
+        return str(until(other, seconds=60, what=f"{request} launches again"))
 
     def path(self, instance: str, name: str = "") -> Path:
         return self.folder / "instances" / instance / name
@@ -155,7 +155,7 @@ class Server:
     def booted(self, instance: str) -> dict[str, Any]:
         """What the stand-in saw of its machine."""
         seen = self.path(instance, "scratch/seen")
-        until(seen.exists, seconds=20, what=f"{instance} has booted")
+        until(seen.exists, seconds=60, what=f"{instance} has booted")
         return dict(json.loads(seen.read_text()))
 
     def pids(self, instance: str) -> list[int]:

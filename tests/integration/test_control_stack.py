@@ -45,7 +45,7 @@ def test_uploads_become_tasks_under_their_own_keys(stack: Stack) -> None:
     stack.put("nobody/x")
     keys = {f"odd/{name}" for name in ODD}
     until(lambda: stack.tasks("odd").keys() == keys, seconds=90, what="the uploads are tasks")
-    until(lambda: stack.messages("odd") == len(ODD), seconds=10, what="each has a message")
+    until(lambda: stack.messages("odd") == len(ODD), seconds=60, what="each has a message")
     for key in keys:
         task = stack.api.get("/jobs/odd/task", key=key)
         assert (task["key"], task["state"]) == (key, "queued")

@@ -82,7 +82,7 @@ def test_a_persistent_fleet_is_launched_replaced_adopted_and_let_go(world: Local
     lost = min(first)
     ec2.terminate_instances(InstanceIds=[lost])
     known = first | {stranger}
-    until(lambda: set(world.described("running")) - known, seconds=20, what="a replacement")
+    until(lambda: set(world.described("running")) - known, seconds=60, what="a replacement")
     [replacement] = set(world.described("running")) - known
     assert own_tags(world.server.instance(replacement)) == {}
     world.tick(2)
@@ -98,7 +98,7 @@ def test_a_persistent_fleet_is_launched_replaced_adopted_and_let_go(world: Local
         world.tick()
         return world.ended(but={stranger})
 
-    until(gone, seconds=20, what="the fleet is gone")
+    until(gone, seconds=60, what="the fleet is gone")
     assert set(world.request_states()) == {"cancelled"}
 
 
@@ -118,7 +118,7 @@ def test_the_panic_button_ends_a_one_time_fleet_in_one_tick(world: LocalWorld) -
     world.change_job(stopped=True)
     world.tick()
 
-    until(lambda: world.ended(but={stranger}), seconds=20, what="the fleet is gone")
+    until(lambda: world.ended(but={stranger}), seconds=60, what="the fleet is gone")
     world.tick()
     assert world.fleet().sentence == "stopped: nothing runs"
 

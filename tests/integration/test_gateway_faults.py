@@ -127,7 +127,7 @@ def test_a_lease_that_the_network_kept_from_being_renewed_is_renewed_all_the_sam
 
     def renewed() -> None:
         sent = sqs.sent
-        until(lambda: sent["ChangeMessageVisibilityBatch"] >= 4, seconds=20, what="renewals")
+        until(lambda: sent["ChangeMessageVisibilityBatch"] >= 4, seconds=60, what="renewals")
 
     asyncio.run(work())
     assert queue.receive(1, wait_seconds=0) == []

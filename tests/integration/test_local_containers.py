@@ -58,5 +58,5 @@ def test_what_was_left_in_a_folder_is_ended_and_nothing_elsewhere(
 ) -> None:
     left, other = boot("here/left"), boot("here-not/other")
     containers.sweep(tmp_path / "here")
-    until(lambda: left.ending() is not None, seconds=10, what="it has ended")
+    until(lambda: left.ending() is not None, seconds=60, what="it has ended")
     assert other.ending() is None

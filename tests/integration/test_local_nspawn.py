@@ -107,7 +107,7 @@ def test_an_image_that_was_not_built_here_cannot_be_booted(server: Server) -> No
     server.wait(name, "terminated")
     assert server.instance(name)["StateReason"]["Code"] == "Server.InternalError"
     log = server.folder / "ec2.log"
-    until(lambda: "no image ami-0badbadbadbadbad0" in log.read_text(), seconds=10, what="the log")
+    until(lambda: "no image ami-0badbadbadbadbad0" in log.read_text(), seconds=60, what="the log")
 
 
 def test_a_killed_ec2_leaves_no_machine_no_mount_and_no_process(tmp_path: Path) -> None:

@@ -262,5 +262,5 @@ def test_ended_requests_stay_described(server: Server) -> None:
     instance = server.run(kind="one-time", tags=PLAIN)
     server.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
     server.wait(instance["InstanceId"], "terminated")
-    until(lambda: server.status(instance["SpotInstanceRequestId"])[0] == "closed", seconds=5)
+    until(lambda: server.status(instance["SpotInstanceRequestId"])[0] == "closed", seconds=60)
     assert instance["SpotInstanceRequestId"] in found(server, state="closed")

@@ -45,7 +45,7 @@ def wait_for(site: Site, machine: Machine, phase: Phase) -> Beat:
         found = row(site, machine)
         return found if found and found.phase == phase else None
 
-    found = until(there, seconds=20, what=f"the row of {machine.instance} says {phase}")
+    found = until(there, seconds=60, what=f"the row of {machine.instance} says {phase}")
     assert found
     return found
 
@@ -54,7 +54,7 @@ def beats_on(site: Site, machine: Machine, after: Beat) -> Beat:
     """The third beat after that one."""
     found = until(
         lambda: (now := row(site, machine)) and now.version >= after.version + 3 and now,
-        seconds=20,
+        seconds=60,
         what="the worker beats on",
     )
     assert found
@@ -73,7 +73,7 @@ def test_a_worker_beats_while_every_slot_is_busy_and_while_it_drains(
     for number in range(8):
         site.put(f"data/{number}")
     machine = start(site)
-    until(lambda: (now := row(site, machine)) and now.running == 4, seconds=20, what="4 run")
+    until(lambda: (now := row(site, machine)) and now.running == 4, seconds=60, what="4 run")
     busy = wait_for(site, machine, Phase.WORKING)
     assert (busy.ready, busy.slots) == (True, 4)
     beats_on(site, machine, busy)
@@ -147,11 +147,11 @@ def test_a_worker_follows_its_jobs_row_from_a_pause_to_the_end_of_the_budget(
     change(site, paused=True)
     site.put("data/a")
     machine = start(site)
-    until(lambda: "the job is paused" in machine.console, seconds=20)
+    until(lambda: "the job is paused" in machine.console, seconds=60)
     beats_on(site, machine, wait_for(site, machine, Phase.WORKING))
     assert site.row("data/a").state == State.QUEUED
     change(site, paused=False)
-    until(lambda: site.row("data/a").state == State.RUNNING, seconds=20)
+    until(lambda: site.row("data/a").state == State.RUNNING, seconds=60)
     site.put("data/b")
     change(site, hold="the budget is spent")
     assert machine.wait() == 0

@@ -21,14 +21,14 @@ def test_a_worker_says_what_each_of_its_tasks_does_and_goes_on(
         site.put(key)
     machine = start(site)
     for key in ("data/a", "data/b"):
-        until(lambda key=key: site.row(key).state == State.RUNNING, seconds=20)  # type: ignore[misc]
+        until(lambda key=key: site.row(key).state == State.RUNNING, seconds=60)  # type: ignore[misc]
 
     def told() -> list[dict[str, object]]:
         machine.process.send_signal(signal.SIGUSR1)
         lines = [json.loads(line) for line in machine.console.splitlines()]
         return [line for line in lines if line.get("phase") == "running"]
 
-    lines = until(told, seconds=10)
+    lines = until(told, seconds=60)
     assert {line["key"] for line in lines} <= {"data/a", "data/b"}
     first = lines[0]
     assert (first["message"], first["job"], first["attempt"]) == ("task in hand", site.name, 1)
@@ -45,7 +45,7 @@ def test_the_signal_ends_no_worker_that_only_begins(
 ) -> None:
     machine = start(Site(endpoint, files={"run.sh": "true"}))
     machine.metadata.silent = 5  # it waits for its metadata
-    until(lambda: machine.metadata.silent < 5, seconds=20, what="it asks")
+    until(lambda: machine.metadata.silent < 5, seconds=60, what="it asks")
     machine.process.send_signal(signal.SIGUSR1)
     assert machine.wait() == 0, machine.console
     assert "no task is in hand" in machine.console

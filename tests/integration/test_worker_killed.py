@@ -103,7 +103,7 @@ def test_of_two_workers_that_hold_one_task_one_result_wins_and_the_other_says_so
     site = Site(endpoint, files={"run.sh": f"#!/bin/sh\n{body}; echo out\n"}, idleTimeout=5)
     site.put("data/a")
     frozen = start(site, settings={"AWS_ENDPOINT_URL": proxy.url})
-    until(lambda: list(everyones.glob("pid-*")), seconds=20, what="the program runs")
+    until(lambda: list(everyones.glob("pid-*")), seconds=60, what="the program runs")
     os.kill(frozen.process.pid, signal.SIGSTOP)
     (everyones / "go").touch()
     run_out(site, proxy)

@@ -115,7 +115,7 @@ def test_a_crash_that_nobody_foresaw(
 def test_a_signal(endpoint: str, start: Callable[..., Machine]) -> None:
     site = Site(endpoint, files=SLEEP, idleTimeout=60)
     machine = start(site)
-    until(lambda: (b := site.registry.beat(site.name, machine.instance)) and b.ready, seconds=20)
+    until(lambda: (b := site.registry.beat(site.name, machine.instance)) and b.ready, seconds=60)
     machine.process.send_signal(signal.SIGTERM)
     check(site, machine, code=0, said="a signal asked for it")
 
@@ -123,7 +123,7 @@ def test_a_signal(endpoint: str, start: Callable[..., Machine]) -> None:
 def test_a_spot_notice(endpoint: str, start: Callable[..., Machine]) -> None:
     site = Site(endpoint, files=SLEEP, idleTimeout=60)
     machine = start(site)
-    until(lambda: (b := site.registry.beat(site.name, machine.instance)) and b.ready, seconds=20)
+    until(lambda: (b := site.registry.beat(site.name, machine.instance)) and b.ready, seconds=60)
     soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     told = json.dumps({"action": "terminate", "time": soon})
     machine.metadata.values["meta-data/spot/instance-action"] = told.encode()

@@ -44,7 +44,7 @@ class MemoryGroup:
 
     def close(self) -> None:
         """End what is left in it."""
-        until(self._is_empty, seconds=10)
+        until(self._is_empty, seconds=60)
         self._folder.rmdir()
 
     def _is_empty(self) -> bool:

@@ -23,7 +23,7 @@ def test_a_worker_advised_to_leave_finishes_what_runs_and_ends_its_instance(
         spot=SpotApi("i-1", request="sir-1"),
         settings={"PARALLELIZER_SETTLE_SECONDS": "0.1"},
     )
-    until(lambda: site.row("data/a").state == State.RUNNING, seconds=20)
+    until(lambda: site.row("data/a").state == State.RUNNING, seconds=60)
     site.put("data/b")
     machine.metadata.values[PATH] = ADVICE
     assert machine.wait(40) == 0, machine.console

@@ -130,7 +130,7 @@ def test_when_a_worker_is_killed_another_takes_over(
     site = Site(endpoint, files=script(body), idleTimeout=40)
     site.put("data/a", b"body")
     first = start(site)
-    until((everyones / "pid").exists, seconds=20)
+    until((everyones / "pid").exists, seconds=60)
     first.process.kill()
     os.kill(int((everyones / "pid").read_text()), signal.SIGKILL)
     hold.unlink()
@@ -148,9 +148,9 @@ def test_a_worker_asked_to_end_releases_its_tasks_at_once(
     for number in range(3):
         site.put(f"data/{number}")
     machine = start(site)
-    until(is_running(site, "data/0"), seconds=20)
+    until(is_running(site, "data/0"), seconds=60)
     machine.process.send_signal(signal.SIGTERM)
-    assert machine.wait(25) == 0
+    assert machine.wait(60) == 0
     for number in range(3):
         row = site.row(f"data/{number}")
         assert (row.state, row.attempts) == (State.QUEUED, 0)
@@ -164,7 +164,7 @@ def test_a_worker_asked_to_end_releases_its_tasks_at_once(
         )
         return len(received) == 3
 
-    until(all_visible, seconds=5)
+    until(all_visible, seconds=60)
     assert machine.is_off
     assert machine.left == []
 
@@ -178,12 +178,12 @@ def test_a_spot_notice_lets_short_tasks_finish_and_leaves_the_instance_to_ec2(
     site.put("data/short")
     site.put("data/long")
     machine = start(site)
-    until(is_running(site, "data/long"), seconds=20)
-    until(is_running(site, "data/short"), seconds=20)
+    until(is_running(site, "data/long"), seconds=60)
+    until(is_running(site, "data/short"), seconds=60)
     at = (datetime.now(UTC) + timedelta(seconds=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
     notice = f'{{"action": "terminate", "time": "{at}"}}'
     machine.metadata.values["meta-data/spot/instance-action"] = notice.encode()
-    assert machine.wait(25) == 0
+    assert machine.wait(60) == 0
     assert site.row("data/short").state == State.DONE
     row = site.row("data/long")
     assert (row.state, row.outcome, row.attempts) == (State.QUEUED, Outcome.INTERRUPTED, 0)

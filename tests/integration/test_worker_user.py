@@ -111,9 +111,9 @@ for n in 1 2; do try folder$n ls ../../$n; done
     )
     site.put("data/victim")
     machine = start(site)
-    until(lambda: site.row("data/victim").state == State.RUNNING, seconds=20)
+    until(lambda: site.row("data/victim").state == State.RUNNING, seconds=60)
     site.put("data/thief")
-    until(lambda: site.row("data/thief").state == State.DONE, seconds=20)
+    until(lambda: site.row("data/thief").state == State.DONE, seconds=60)
     assert site.row("data/victim").state == State.RUNNING
     found = told(site.row("data/thief").last_output)
     assert set(found.values()) == {"refused"}, found

@@ -65,7 +65,7 @@ class FakeLambda:
 def test_a_warning_reaches_the_functions_whose_rules_ask_for_it() -> None:
     functions = FakeLambda()
     EventBus(FakeEvents(), functions).tell(WARNING)
-    until(lambda: functions.calls, seconds=10, what="a function is invoked")
+    until(lambda: functions.calls, seconds=60, what="a function is invoked")
     [call] = functions.calls
     assert (call["FunctionName"], call["InvocationType"]) == ("function-fits", "Event")
     mark = spot_events.decode(json.loads(call["Payload"]))
@@ -75,5 +75,5 @@ def test_a_warning_reaches_the_functions_whose_rules_ask_for_it() -> None:
 def test_a_warning_that_cannot_be_told_holds_nothing_up(caplog: pytest.LogCaptureFixture) -> None:
     functions = FakeLambda(ConnectionError("gone"))
     EventBus(FakeEvents(), functions).tell(WARNING)
-    until(lambda: "could not be told" in caplog.text, seconds=10, what="the failure is logged")
+    until(lambda: "could not be told" in caplog.text, seconds=60, what="the failure is logged")
     assert not [one for one in threading.enumerate() if one.name == "event" and not one.daemon]

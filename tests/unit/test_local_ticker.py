@@ -36,7 +36,7 @@ def said() -> list[str]:
 def ticked(client: FakeLambda, said: list[str], *, times: int) -> None:
     ticker = Ticker(client, function="reconcile", say=said.append, every=0.01)
     try:
-        until(lambda: client.calls >= times, seconds=20, what=f"{times} ticks", every=0.01)
+        until(lambda: client.calls >= times, seconds=60, what=f"{times} ticks", every=0.01)
     finally:
         ticker.stop()
 

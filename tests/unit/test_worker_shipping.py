@@ -69,7 +69,7 @@ def test_only_chosen_lines_are_sent_as_they_stand_in_the_log(harbour: Harbour) -
     log.info("task ended")
     log.error("this may be long, and there may be many")
     harbour.say("3 tasks ended", Done=3)
-    until(arrived(harbour, ["3 tasks ended"]), seconds=20)
+    until(arrived(harbour, ["3 tasks ended"]), seconds=60)
     [line] = harbour.sent
     assert (line["job"], line["instance"], line["Done"]) == ("photos", "i-1", 3)
     assert line["level"] == "INFO"
@@ -94,9 +94,9 @@ def test_what_is_refused_goes_with_the_next_line_and_is_complained_of_once(
     harbour.stream.failures = [refused(), refused()]
     for number, sentence in enumerate(["one", "two"], start=1):
         harbour.say(sentence)
-        until(lambda number=number: harbour.stream.calls == number, seconds=20)
+        until(lambda number=number: harbour.stream.calls == number, seconds=60)
     harbour.say("three")
-    until(arrived(harbour, ["one", "two", "three"]), seconds=20)
+    until(arrived(harbour, ["one", "two", "three"]), seconds=60)
     assert sum("AccessDenied" in message for message in caplog.messages) == 1
 
 
@@ -113,9 +113,9 @@ def test_no_complaint_comes_after_the_sentence_that_says_why_the_worker_ends(
 def test_what_nobody_foresaw_ends_no_sending(harbour: Harbour) -> None:
     harbour.stream.failures = [RuntimeError("a bug")]
     harbour.say("one")
-    until(lambda: harbour.stream.calls == 1, seconds=20)
+    until(lambda: harbour.stream.calls == 1, seconds=60)
     harbour.say("two")
-    until(arrived(harbour, ["one", "two"]), seconds=20)
+    until(arrived(harbour, ["one", "two"]), seconds=60)
 
 
 def test_a_stream_that_takes_nothing_for_hours_costs_no_more_than_an_hours_lines(
@@ -123,7 +123,7 @@ def test_a_stream_that_takes_nothing_for_hours_costs_no_more_than_an_hours_lines
 ) -> None:
     harbour.stream.free.clear()
     harbour.say("the first")
-    until(lambda: harbour.stream.calls == 1, seconds=20)
+    until(lambda: harbour.stream.calls == 1, seconds=60)
     harbour.stream.failures = [refused()]
     for number in range(2 * shipping._MOST_KEPT):
         harbour.say(str(number))
@@ -137,17 +137,17 @@ def test_a_stream_that_takes_nothing_for_hours_costs_no_more_than_an_hours_lines
 def test_a_stream_that_hangs_holds_up_neither_the_log_nor_the_end(harbour: Harbour) -> None:
     harbour.stream.free.clear()
     harbour.say("one")
-    until(lambda: harbour.stream.calls == 1, seconds=20)
+    until(lambda: harbour.stream.calls == 1, seconds=60)
     harbour.say("two")  # a thread of the worker's, which goes on
     harbour.shipping.end(NEVER)
     assert harbour.said == []
     harbour.stream.free.set()
-    until(arrived(harbour, ["one", "two"]), seconds=20)
+    until(arrived(harbour, ["one", "two"]), seconds=60)
 
 
 def test_what_was_refused_before_the_end_is_tried_once_more_at_it(harbour: Harbour) -> None:
     harbour.stream.failures = [refused()]
     harbour.say("one")
-    until(lambda: harbour.stream.calls == 1, seconds=20)
+    until(lambda: harbour.stream.calls == 1, seconds=60)
     harbour.shipping.end(20)
     assert harbour.said == ["one"]
