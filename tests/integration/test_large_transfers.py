@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 import uuid
@@ -14,7 +15,12 @@ import pytest
 
 import emulator
 from aws_parallelizer.aws import aside, objects
-from aws_parallelizer.aws.object_errors import ObjectFailure, ObjectMissing, ObjectRefused
+from aws_parallelizer.aws.object_errors import (
+    ObjectFailure,
+    ObjectMissing,
+    ObjectRefused,
+    ObjectTaken,
+)
 from aws_parallelizer.aws.objects import Fetched, Objects, Stored
 from aws_parallelizer.aws.sections import Section
 from aws_parallelizer.aws.stores import stores
@@ -23,6 +29,7 @@ from waiting import until
 
 BODY = bytes(range(256)) * 4096 * 20  # 20 MiB
 OTHER = BODY[::-1]
+FAILED = b"<Error><Code>InternalError</Code><Message>Please try again.</Message></Error>"
 REFUSED = Answer(403, {}, b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
 
 
@@ -50,8 +57,9 @@ class Bucket:
     def has_unfinished_uploads(self) -> bool:
         return bool(self.direct.list_multipart_uploads(Bucket=self.name).get("Uploads"))
 
-    def download(self, to: Path) -> Fetched:
-        return asyncio.run(self.objects.download(self.name, "key", to=to, size=len(BODY)))
+    def download(self, to: Path, *, etag: str = "") -> Fetched:
+        call = self.objects.download(self.name, "key", to=to, size=len(BODY), etag=etag)
+        return asyncio.run(call)
 
     def upload(self, path: Path) -> Stored:
         return asyncio.run(self.objects.upload(path, bucket=self.name, key="key", maker="me"))
@@ -168,6 +176,33 @@ def test_a_download_of_which_no_more_comes_is_a_failure_and_not_asked_for_withou
     assert proxy.seen["GET in"] == 1
 
 
+def without_checksums(answer: Answer) -> Answer:
+    told = answer.headers.items()
+    kept = {name: value for name, value in told if not name.lower().startswith("x-amz-checksum")}
+    return answer._replace(headers=kept)
+
+
+def half(answer: Answer) -> Answer:
+    length = {"Content-Length": str(len(BODY) // 2)}
+    return answer._replace(headers=answer.headers | length, body=BODY[: len(BODY) // 2])
+
+
+def another(answer: Answer) -> Answer:
+    etag = {"ETag": f'"{hashlib.md5(OTHER).hexdigest()}"'}
+    kept = {name: value for name, value in answer.headers.items() if name.lower() != "etag"}
+    return answer._replace(headers=kept | etag, body=OTHER)
+
+
+@pytest.mark.parametrize("lie", [half, another])
+def test_a_large_object_that_is_not_the_one_that_was_asked_for_is_a_failure(
+    bucket: Bucket, proxy: Proxy, tmp_path: Path, lie: Callable[[Answer], Answer]
+) -> None:
+    etag = bucket.put(BODY)
+    proxy.after = lambda _call, answer: lie(without_checksums(answer))
+    with pytest.raises(ObjectFailure, match="as was asked for"):
+        bucket.download(tmp_path / "down", etag=etag)
+
+
 def test_an_upload_of_which_a_part_is_refused_leaves_nothing(
     bucket: Bucket, proxy: Proxy, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +224,30 @@ def test_parts_whose_answers_get_lost_are_sent_again(
     assert stored == (len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
     assert bucket.get() == BODY
     assert proxy.seen["PUT in"] == 4
+
+
+@pytest.mark.parametrize("happened", [False, True], ids=["not completed", "completed"])
+def test_an_upload_whose_completion_is_answered_200_with_an_error_is_whole_or_an_error(
+    bucket: Bucket, proxy: Proxy, large: Path, monkeypatch: pytest.MonkeyPatch, happened: bool
+) -> None:
+    monkeypatch.setattr(objects, "PUT_BYTES", 1)
+    failed = Answer(200, {"Content-Type": "application/xml"}, FAILED)
+    told = iter([failed])
+
+    def completion(call: Call, answer: Answer | None) -> Answer | None:
+        return next(told, answer) if b"<CompleteMultipartUpload" in call.body else answer
+
+    if happened:
+        proxy.after = lambda call, answer: completion(call, answer) or answer
+        # Where S3 then knows of no such upload, the caller finds out whose object is there.
+        with contextlib.suppress(ObjectTaken):
+            assert bucket.upload(large).size == len(BODY)
+    else:
+        proxy.before = lambda call: completion(call, None)
+        assert bucket.upload(large).size == len(BODY)
+    assert next(told, None) is None
+    assert bucket.get() == BODY
+    assert not bucket.has_unfinished_uploads()
 
 
 @pytest.mark.parametrize("in_parts", [False, True], ids=["in one call", "in parts"])

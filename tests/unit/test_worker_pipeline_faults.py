@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from aws_parallelizer.aws.dynamodb import Document, Key
 from aws_parallelizer.aws.object_errors import ObjectFailure
+from aws_parallelizer.aws.sqs import Received
 from aws_parallelizer.core import message
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome, State
@@ -133,6 +134,48 @@ def test_a_message_of_another_job_is_no_task_of_this_one(tmp_path: Path) -> None
     assert plant.row("data/a").state == State.DONE
     assert (plant.row("data/b").state, plant.row("data/b").instance) == (State.QUEUED, "")
     assert plant.queue.counts().in_flight == 1
+
+
+def test_a_message_that_comes_twice_at_once_is_one_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant = Plant(tmp_path, COPY)
+    receive = plant.queue.receive
+
+    def twice(*arguments: object, **more: object) -> list[Received]:
+        received = receive(*arguments, **more)  # type: ignore[arg-type]
+        return [*received, *received]
+
+    monkeypatch.setattr(plant.queue, "receive", twice)
+    plant.put("data/a", b"body")
+    plant.run()
+    row = plant.row("data/a")
+    assert (row.state, row.attempts) == (State.DONE, 1)
+    assert plant.output("results/a.out") == b"body"
+    assert plant.queue.counts().total == 0
+    assert plant.left == []
+
+
+def test_a_row_of_long_ago_lets_no_task_be_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant = Plant(tmp_path, f"echo run >> {tmp_path}/runs")
+    plant.put("data/a")
+    long_ago = dict(plant.table.documents)
+    plant.run()
+    plant.put("data/b")
+    plant.queue.send([message.encode(Message(key="data/a", bucket="in", job=JOB))])
+    get_many, looks = plant.table.get_many, iter(range(2))
+
+    def stale(keys: Iterable[Key]) -> dict[Key, Document]:
+        return get_many(keys) | long_ago if next(looks, None) is not None else get_many(keys)
+
+    monkeypatch.setattr(plant.table, "get_many", stale)
+    plant.run()
+    assert (tmp_path / "runs").read_text() == "run\nrun\n"
+    assert plant.row("data/a").version == 3
+    assert plant.row("data/b").state == State.DONE
+    assert plant.queue.counts().total == 0
 
 
 def test_a_queue_that_is_gone_ends_the_worker(tmp_path: Path) -> None:
