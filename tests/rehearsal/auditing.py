@@ -28,8 +28,3 @@ def audit(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
 def places(found: list[dict[str, Any]]) -> set[str]:
     """Where the findings are that nothing allows."""
     return {str(one["where"]) for one in found if "where" in one and "allowed" not in one}
-
-
-def digests(found: list[dict[str, Any]]) -> set[str]:
-    """The SHA-256 of every value that looks like a secret, allowed or not."""
-    return {str(one["sha256"]) for one in found if "sha256" in one}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from image.audit import __main__ as program
-from image.audit import disk
+from image.audit import disk, work
 from image.audit.patterns import EVERYWHERE, LONGEST
 from image.audit.scan import CHUNK, Match, scan
 
@@ -68,6 +68,37 @@ def test_a_secret_across_the_edge_of_a_chunk_is_found_once(tmp_path: Path, befor
     file.write_bytes(b"\0" * (CHUNK + before) + SECRETS[2] + b"\0" * CHUNK)
     [finding] = disk.audit(file).findings
     assert (finding.kind, finding.offset) == ("github-token", CHUNK + before)
+
+
+@pytest.mark.parametrize("before", [-5000, -4000, -60, -10, 0, 3])
+def test_a_secret_across_the_edge_of_what_two_processes_read_is_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setattr(disk, "_STRETCH", 1 << 16)
+    file = tmp_path / "disk.raw"
+    file.write_bytes(b"\0" * ((1 << 16) + before) + b" ".join(SECRETS) + b"\0" * (1 << 17))
+    stretches = disk.audit(file).findings
+    monkeypatch.setattr(disk, "_STRETCH", 1 << 20)
+    assert stretches == disk.audit(file).findings
+    assert len(stretches) == len(SECRETS)
+
+
+def test_processes_find_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "disk.raw"
+    file.write_bytes((b"\0" * 50_000 + SECRETS[0]) * 9)
+    alone = disk.audit(file)
+    monkeypatch.setattr(disk, "_STRETCH", 1 << 17)
+    monkeypatch.setattr(work, "WORTH_PROCESSES", 0)
+    assert disk.audit(file) == alone
+    assert len(alone.findings) == 9
+
+
+def test_an_allowed_value_is_allowed_in_blocks_and_hides_nothing_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "disk.raw"
+    file.write_bytes(b"x AKIAIOSFODNN7EXAMPLE y")
+    assert program.main(["--disk", str(file)]) == program.CLEAN
+    file.write_bytes(b"x AKIAIOSFODNN7EXAMPLE y " + SECRETS[0])
+    assert [each.offset for each in disk.audit(file).refused] == [25]
 
 
 def test_what_lies_behind_a_hole_is_found_and_the_hole_is_not_read(tmp_path: Path) -> None:

@@ -1,21 +1,27 @@
-"""Searches streams of any length for the patterns, in memory of one chunk."""
+"""Searches streams of any length for the patterns, in memory of a chunk or two."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from image.audit import encoded
 from image.audit.patterns import BEFORE, LONGEST, Pattern
+from image.audit.runs import Runs, runs
 
 CHUNK = 1 << 20
 
 
 class Match(NamedTuple):
-    """`offset` from the stream's first byte."""
+    """`offset` from the stream's first byte; `inside` of what stands there encoded. The zeros that
+    follow a file's end in its last block are no part of the value.
+    """
 
     kind: str
     offset: int
     value: bytes
+    inside: bool = False
 
 
 def scan(chunks: Iterable[bytes], patterns: Sequence[Pattern]) -> Iterator[Match]:
@@ -24,7 +30,7 @@ def scan(chunks: Iterable[bytes], patterns: Sequence[Pattern]) -> Iterator[Match
     """
     held = b""
     start = 0  # the offset of what is held
-    begins = [0] * len(patterns)  # from where each pattern is still to be looked for
+    begins = [0] * (len(patterns) + 1)  # from where each is still to be looked for
     for chunk in chunks:
         held += chunk
         settled = start + len(held) - LONGEST  # a match that begins before it is whole
@@ -40,14 +46,45 @@ def scan(chunks: Iterable[bytes], patterns: Sequence[Pattern]) -> Iterator[Match
 def _search(
     held: bytes, start: int, settled: int, patterns: Sequence[Pattern], begins: list[int]
 ) -> Iterator[Match]:
+    dense = runs(held)
+    covered: list[tuple[int, int]] = []
     for number, pattern in enumerate(patterns):
         begin = begins[number]
         if begin >= settled:
             continue
         begins[number] = settled
-        for found in pattern.expression.finditer(held, begin - start if begin > start else 0):
+        for found in _found(pattern, held, dense, max(begin - start, 0)):
             if start + found.start() >= settled:
                 break
-            if start + found.end() > settled:
-                begins[number] = start + found.end()
-            yield Match(pattern.kind, start + found.start(), found[0])
+            begins[number] = max(settled, start + found.end())
+            covered.append(found.span())
+            yield Match(pattern.kind, start + found.start(), found[0].rstrip(b"\0"))
+    for kind, place, value in _encoded(held, dense, patterns, cut=start > 0):
+        # A key's own lines are base64: that they also say a key is nothing new.
+        known = any(begin <= place < end for begin, end in covered)
+        if begins[-1] <= start + place < settled and not known:
+            yield Match(kind, start + place, value, inside=True)
+    begins[-1] = max(settled, *(start + end for _, end in covered), 0)
+
+
+def _encoded(
+    held: bytes, dense: Runs, patterns: Sequence[Pattern], *, cut: bool
+) -> Iterator[tuple[str, int, bytes]]:
+    for text in encoded.texts(held, dense, cut=cut):
+        plain = runs(text.content)
+        for pattern in patterns:
+            for found in _found(pattern, text.content, plain, 0):
+                yield pattern.kind, text.origin(found.start()), found[0].rstrip(b"\0")
+
+
+def _found(pattern: Pattern, text: bytes, dense: Runs, begin: int) -> Iterator[re.Match[bytes]]:
+    if not pattern.in_run:
+        yield from pattern.expression.finditer(text, begin)
+        return
+    while candidate := pattern.expression.search(dense.text, dense.place(begin)):
+        at = dense.origin(candidate.start())
+        # Again in the text itself: a match may go on behind its run.
+        found = pattern.expression.match(text, at)
+        begin = found.end() if found else at + 1
+        if found:
+            yield found

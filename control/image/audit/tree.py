@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import concurrent.futures
 import errno
 import itertools
-import multiprocessing
 import os
 import re
 import stat
@@ -15,16 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from image.audit import names
+from image.audit import names, work
 from image.audit.allowed import ALLOWED, Allowed, judged
 from image.audit.findings import Finding, Report, Unread
 from image.audit.patterns import EVERYWHERE
-from image.audit.reading import read
+from image.audit.reading import Reader
 from image.audit.scan import scan
 
 _BATCH_BYTES = 8 << 20
 _BATCH_FILES = 200
-_WORTH_PROCESSES = 64 << 20  # bytes; fewer are read before another process has started
 # File systems that lie on a disk; all others exist only while the machine runs.
 _ON_DISK = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "vfat", "overlay", "squashfs", "erofs"}
 
@@ -109,20 +106,14 @@ def _attributes(path: str) -> Iterator[bytes]:
 def _in_names(named: list[tuple[str, bytes]]) -> Iterator[Finding]:
     """What is found in names, all of them searched at once: there are thousands, and short."""
     begins = list(itertools.accumulate((len(text) + 1 for _, text in named), initial=0))
-    for kind, offset, value in scan([b"\n".join(text for _, text in named)], EVERYWHERE):
+    for kind, offset, value, _ in scan([b"\n".join(text for _, text in named)], EVERYWHERE):
         path, _ = named[bisect.bisect_right(begins, offset) - 1]
         yield Finding(where=path, kind=kind, value=value)
 
 
 def _read_all(root: Path, files: list[File]) -> Iterator[tuple[list[Finding], list[Unread]]]:
-    work = [(root, batch) for batch in _batches(files)]
-    if sum(file.size for file in files) < _WORTH_PROCESSES:
-        yield from map(_read_batch, work)
-        return
-    # Started anew, not forked: whoever calls may have threads.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(mp_context=context) as pool:
-        yield from pool.map(_read_batch, work)
+    batches = [(root, batch) for batch in _batches(files)]
+    yield from work.spread(_read_batch, batches, size=sum(file.size for file in files))
 
 
 def _batches(files: list[File]) -> Iterator[list[File]]:
@@ -139,15 +130,13 @@ def _batches(files: list[File]) -> Iterator[list[File]]:
         yield batch
 
 
-def _read_batch(work: tuple[Path, list[File]]) -> tuple[list[Finding], list[Unread]]:
-    root, files = work
-    findings: list[Finding] = []
-    unread: list[Unread] = []
+def _read_batch(batch: tuple[Path, list[File]]) -> tuple[list[Finding], list[Unread]]:
+    root, files = batch
+    reader = Reader(root)
     for file in files:
-        found, closed = read(root, file.path)
-        findings += found
-        unread += closed
-    return findings, unread
+        reader.read(file.path)
+    reader.finish()
+    return reader.findings, reader.unread
 
 
 def _virtual_mounts(root: Path) -> dict[str, str]:
