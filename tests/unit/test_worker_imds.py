@@ -62,6 +62,29 @@ def test_a_notice_is_read_when_there_is_one(metadata: Metadata) -> None:
         imds.notice()
 
 
+def test_advice_to_leave_is_believed_when_it_can_be_read(metadata: Metadata) -> None:
+    imds = Imds(metadata.url, patience=0.3)
+    assert not imds.is_advised_to_leave()
+    metadata.values["meta-data/events/recommendations/rebalance"] = (
+        b'{"noticeTime": "2026-11-22T10:00:00Z"}'
+    )
+    assert imds.is_advised_to_leave()
+    for garbage in (b"", b"<html>log in</html>", b"{}", b'{"noticeTime": "soon"}', b"\xff"):
+        metadata.values["meta-data/events/recommendations/rebalance"] = garbage
+        with pytest.raises(ImdsSilent, match="cannot be read"):
+            imds.is_advised_to_leave()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"[]", b"<html></html>", b'{"action": "stop"}', b'{"action": "stop", "time": 1e300}'],
+)
+def test_a_notice_that_cannot_be_read_is_no_answer(metadata: Metadata, garbage: bytes) -> None:
+    metadata.values["meta-data/spot/instance-action"] = garbage
+    with pytest.raises(ImdsSilent, match="spot notice cannot be read"):
+        Imds(metadata.url, patience=0.3).notice()
+
+
 @pytest.mark.parametrize(
     ("left", "to_work"),
     [(3720, 90), (120, 90), (60, 30), (59, 29.5), (10, 5), (0, 0), (-5, 0)],  # by this clock

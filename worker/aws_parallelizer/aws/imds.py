@@ -10,12 +10,14 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from aws_parallelizer.core.errors import ParallelizerError
+
+T = TypeVar("T")
 
 TOKEN_SECONDS = 21600
 CALL_SECONDS = 5.0
@@ -38,6 +40,10 @@ class Notice(NamedTuple):
 class _Action(msgspec.Struct):
     action: str
     time: datetime
+
+
+class _Advice(msgspec.Struct, rename="camel"):
+    notice_time: datetime
 
 
 class Imds:
@@ -67,10 +73,7 @@ class Imds:
         found = self._get("/latest/meta-data/spot/instance-action")
         if found is None:
             return None
-        try:
-            action = msgspec.json.decode(found, type=_Action)
-        except msgspec.MsgspecError as error:
-            raise ImdsSilent(f"the spot notice cannot be read: {error}") from error
+        action = _read_as(_Action, found, "spot notice")
         at = action.time if action.time.tzinfo else action.time.replace(tzinfo=UTC)
         return Notice(action.action, at)
 
@@ -78,7 +81,8 @@ class Imds:
         """Whether EC2 sees a higher risk that it will take the spot instance back: a rebalance
         recommendation. It may never come, or come with the notice.
         """
-        return self._get("/latest/meta-data/events/recommendations/rebalance") is not None
+        found = self._get("/latest/meta-data/events/recommendations/rebalance")
+        return found is not None and bool(_read_as(_Advice, found, "rebalance recommendation"))
 
     def _name(self, path: str, form: re.Pattern[bytes], what: str) -> str:
         def is_one(body: bytes) -> bool:
@@ -140,6 +144,13 @@ class Imds:
             if time.monotonic() >= end:
                 return
             pause = min(pause * 2, 5.0)
+
+
+def _read_as(form: type[T], found: bytes, what: str) -> T:
+    try:
+        return msgspec.json.decode(found, type=form)
+    except msgspec.MsgspecError as error:
+        raise ImdsSilent(f"the {what} cannot be read: {error}") from error
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:
