@@ -86,6 +86,21 @@ def test_a_stream_that_somebody_deletes_is_made_anew(logs: Any) -> None:
     assert [line.text for line in read()] == ["after"]
 
 
+def test_a_stream_whose_making_was_never_answered_is_there(
+    logs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = logs.create_log_stream
+
+    def makes_it_again(**place: str) -> None:
+        make(**place)
+        make(**place)  # as the SDK does when the answer is lost
+
+    monkeypatch.setattr(logs, "create_log_stream", makes_it_again)
+    written, read = own(logs)
+    written.put([Line(NOW, "first")])
+    assert [line.text for line in read()] == ["first"]
+
+
 def test_a_group_that_is_not_there_is_an_error_and_is_not_made(logs: Any) -> None:
     name = f"/parallelizer/{uuid.uuid4()}/workers"
     with pytest.raises(ClientError, match="ResourceNotFound"):

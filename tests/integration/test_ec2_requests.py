@@ -87,7 +87,7 @@ def test_the_launch_template_holds_all_that_an_instance_is_told(ec2: Any, world:
     assert data["IamInstanceProfile"]["Arn"] == world.settings.instance_profile_arn
     assert data["InstanceInitiatedShutdownBehavior"] == "terminate"
     told = user_data.decode(base64.b64decode(data["UserData"]))
-    assert (told.job, told.ledger_table) == ("job", "ledger")
+    assert (told.job, told.ledger_table, told.stack) == ("job", "ledger", "parallelizer")
     assert told.parameters.queue_url == job.queue_url
     tagged = {each["ResourceType"]: each["Tags"] for each in data["TagSpecifications"]}
     tags = [{"Key": TAG_STACK, "Value": "parallelizer"}, {"Key": TAG_JOB, "Value": "job"}]

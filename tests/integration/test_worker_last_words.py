@@ -81,7 +81,8 @@ def test_bad_user_data_is_also_told_where_no_console_is_needed(
 
 def test_a_missing_environment(endpoint: str, start: Callable[..., Machine]) -> None:
     site = Site(endpoint, files=SLEEP, environmentZip="no.zip")
-    check(site, start(site), code=1, said="there is no environment zip")
+    told = site.user_data() + b"\nstack=without-a-log-group\n"  # of which nothing more is said
+    check(site, start(site, told=told), code=1, said="there is no environment zip")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT TRIED: only root needs another user")

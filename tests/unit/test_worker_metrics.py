@@ -135,6 +135,7 @@ def test_the_lines_of_a_worker_come_again_and_again_each_with_what_is_new(
 
     with caplog.at_level(logging.INFO):
         asyncio.run(asyncio.wait_for(story(), 10))
+    assert all(logs.is_sent(record) for record in caplog.records)
     lines = [json.loads(logs.JsonLines().format(record)) for record in caplog.records]
     assert [values(line)["Done"] for line in lines[:2]] == [1, 0]
     assert {line["SlotsInUse"] for line in lines} == {3}

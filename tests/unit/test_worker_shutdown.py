@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from aws_parallelizer.aws.spot import SpotRequests
 from aws_parallelizer.core.errors import NotFound
-from aws_parallelizer.worker import shutdown
+from aws_parallelizer.worker import logs, shutdown
 from aws_parallelizer.worker.shutdown import Ending
 
 NO_PAUSES = (0.0,) * 5
@@ -124,13 +124,19 @@ def test_a_power_off_that_fails_is_an_error(command: list[str]) -> None:
         (FakeRequests("sir-1", lag=99), True, "is not cancelled: it was time"),
     ],
 )
-def test_the_decision_is_told_before_the_power_goes(
-    requests: FakeRequests, shut_down: bool, said: str, tmp_path: Path
+def test_the_decision_is_told_and_sent_before_the_power_goes(
+    requests: FakeRequests,
+    shut_down: bool,
+    said: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     told: list[str] = []
-    conclude(requests, tmp_path, shut_down=shut_down, told=told)
+    with caplog.at_level(logging.INFO):
+        conclude(requests, tmp_path, shut_down=shut_down, told=told)
     [sentence] = told
     assert sentence.endswith(said)
+    assert [record.message for record in caplog.records if logs.is_sent(record)] == told
 
 
 def test_an_error_that_nobody_foresaw_does_not_keep_the_decision_from_being_taken(
