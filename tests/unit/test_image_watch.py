@@ -45,12 +45,15 @@ class Machine:
         self.user_data: str = ""
         self.told: list[str] = []
         self.asked = 0
+        self.is_slow = False
         monkeypatch.setattr(watch, "_systemctl", self._systemctl)
         monkeypatch.setattr(watch, "fetch_user_data", self._fetch)
 
     def _systemctl(self, *arguments: str) -> str:
         if arguments[0] != "show":
             self.told.append(" ".join(arguments))
+            if self.is_slow:
+                raise subprocess.TimeoutExpired("systemctl", 60)
             return ""
         if isinstance(self.shown, Exception):
             raise self.shown
@@ -116,6 +119,13 @@ def test_the_worker_and_the_watch_mean_the_same_exit_code(watch: ModuleType) -> 
 def test_a_machine_too_busy_to_be_asked_goes_on(watch: ModuleType, machine: Machine) -> None:
     machine.shown = subprocess.TimeoutExpired("systemctl", 60)
     assert watch.main() == 0
+
+
+def test_a_machine_too_busy_to_start_its_worker_again_is_not_powered_off(
+    watch: ModuleType, machine: Machine
+) -> None:
+    machine.shown, machine.is_slow = NOT_CANCELLED, True
+    assert watch.main() == 0  # EC2 would start it anew, for its request is not cancelled
 
 
 def test_a_systemd_that_gives_no_answer_ends_the_machine(

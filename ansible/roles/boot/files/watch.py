@@ -123,10 +123,14 @@ def _systemctl(*arguments: str) -> str:
 def main() -> int:
     """Look, say what is found, and do the least of it; the exit code."""
     try:
-        unit = read_unit(_systemctl("show", WORKER, f"--property={','.join(_PROPERTIES)}"))
+        return _look()
     except subprocess.TimeoutExpired:
-        print("the machine goes on: it is too busy to be asked for its worker", flush=True)
+        print("the machine goes on until the next look: it is too busy to answer", flush=True)
         return 0
+
+
+def _look() -> int:
+    unit = read_unit(_systemctl("show", WORKER, f"--property={','.join(_PROPERTIES)}"))
     verdict, why = judge(unit, may_end=True)
     if verdict is Verdict.ENDS:
         verdict, why = judge(unit, may_end=may_end(fetch_user_data()))
