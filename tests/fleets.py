@@ -11,13 +11,14 @@ import msgspec
 from aws_parallelizer.aws.dynamodb import Key
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.registry import Registry
-from aws_parallelizer.core import message, task
+from aws_parallelizer.core import attempts, message, task
+from aws_parallelizer.core.attempts import Start
 from aws_parallelizer.core.fleet import TAG_JOB, TAG_STACK, Beat, Fleet, Phase
 from aws_parallelizer.core.job import Job, settle
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.parameters import Parameters
-from aws_parallelizer.core.task import Ended, Start, Task
+from aws_parallelizer.core.task import Ended, Task
 from chalicelib import enqueueing, reconcile, steps
 from chalicelib.context import Context
 from fakes.ec2 import FakeEc2
@@ -127,7 +128,7 @@ class World:
         for _ in range(count):
             [received] = queue.receive(1, wait_seconds=0)
             body = message.decode(received.body)
-            claim = task.claim(
+            claim = attempts.claim(
                 self.row(body.key, job=job),
                 body,
                 message_id="m",
@@ -137,7 +138,7 @@ class World:
             )
             assert isinstance(claim, Start)
             ended = Ended(outcome=Outcome.DONE, seconds=seconds, exit_code=0)
-            done = task.end(claim.task, ended, max_attempts=3, now=self.ec2.now)
+            done = attempts.end(claim.task, ended, max_attempts=3, now=self.ec2.now)
             assert all(self.ledger.write([done]))
             queue.delete([received.handle])
 

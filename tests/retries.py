@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core.enqueue import Retry as Wanted
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended
@@ -23,7 +23,8 @@ def fail(desk: Desk, *keys: str, outcome: Outcome = Outcome.PROGRAM_ERROR) -> No
     desk.world.enqueue(*new, send=False)
     ended = Ended(outcome=outcome, reason="why")
     rows = [
-        task.end(desk.world.row(key), ended, max_attempts=1, now=desk.world.ec2.now) for key in keys
+        attempts.end(desk.world.row(key), ended, max_attempts=1, now=desk.world.ec2.now)
+        for key in keys
     ]
     assert all(desk.context.ledger.write(rows))
 

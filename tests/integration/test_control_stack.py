@@ -14,7 +14,7 @@ import pytest
 from aws_parallelizer.aws.api import ApiError
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.ledger import Ledger
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts, task
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.task import Ended
@@ -149,7 +149,7 @@ def failed(stack: Stack, job: str, keys: list[str], outcome: Outcome) -> None:
         body = Message(job=job, bucket=bucket, key=key, etag="e", size=1)
         row = task.enqueue(None, body, sequencer="", now=now)
         assert row
-        rows.append(task.end(row, Ended(outcome=outcome), max_attempts=1, now=now))
+        rows.append(attempts.end(row, Ended(outcome=outcome), max_attempts=1, now=now))
     assert all(ledger.write(rows))
 
 

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from aws_parallelizer.aws.sqs import Received
-from aws_parallelizer.core import message, task
+from aws_parallelizer.core import attempts, message
+from aws_parallelizer.core.attempts import Start
 from aws_parallelizer.core.errors import Conflict, NotFound
 from aws_parallelizer.core.fleet import Beat, Phase
 from aws_parallelizer.core.outcome import Outcome
-from aws_parallelizer.core.task import Ended, Start, Task
+from aws_parallelizer.core.task import Ended, Task
 from fakes.ec2 import Machine
 from fakes.queue import FakeQueue
 from fleets import World
@@ -130,7 +131,7 @@ class Workers:
         free = self.slots - len(worker.held)
         for received in self.queue.receive(free, wait_seconds=0, lease_seconds=LEASE_SECONDS):
             body = message.decode(received.body)
-            claim = task.claim(
+            claim = attempts.claim(
                 self._row(body.key),
                 body,
                 message_id=received.message_id,
@@ -149,7 +150,7 @@ class Workers:
         bad = BAD in held.row.key
         outcome = Outcome.PROGRAM_ERROR if bad else Outcome.DONE
         ended = Ended(outcome=outcome, seconds=self.span.total_seconds(), exit_code=int(bad))
-        row = task.end(held.row, ended, max_attempts=2, now=self.now)
+        row = attempts.end(held.row, ended, max_attempts=2, now=self.now)
         [stored] = self.world.ledger.write([row])
         if stored is None or self.forgets_to_delete:
             return  # another has the task; or the machine dies between ledger and queue
@@ -162,7 +163,7 @@ class Workers:
         """A notice: what is in hand goes back."""
         for held in worker.held:
             ended = Ended(outcome=Outcome.INTERRUPTED)
-            self.world.ledger.write([task.end(held.row, ended, max_attempts=2, now=self.now)])
+            self.world.ledger.write([attempts.end(held.row, ended, max_attempts=2, now=self.now)])
         handles = {held.received.handle: 0 for held in worker.held}
         self.queue.extend(handles)
         worker.held.clear()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core.fleet import Fleet, Instance
+from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.spending import Spending
-from aws_parallelizer.core.task import Ended, Output
+from aws_parallelizer.core.task import Ended, Output, Task
 from calls import ask, told
 from chalicelib import answers, api
 from chalicelib.api import Call
@@ -97,12 +98,12 @@ def test_a_status_measures_the_rate_on_what_ended_lately(desk: Desk) -> None:
     assert status["etaSeconds"] == pytest.approx(4 * 30)
 
 
-def started(row: task.Task, desk: Desk) -> task.Task:
-    message = task.Message(key=row.key, bucket=row.bucket, job=row.job, etag=row.etag)
-    claim = task.claim(
+def started(row: Task, desk: Desk) -> Task:
+    message = Message(key=row.key, bucket=row.bucket, job=row.job, etag=row.etag)
+    claim = attempts.claim(
         row, message, message_id="m", instance="i", environment="", now=desk.context.now()
     )
-    assert isinstance(claim, task.Start)
+    assert isinstance(claim, attempts.Start)
     return claim.task
 
 
@@ -155,7 +156,7 @@ def test_a_page_too_large_for_lambda_is_cut_and_loses_nothing(desk: Desk) -> Non
     rows = [desk.world.row(key) for key in keys]
     ended = Ended(outcome=Outcome.DONE, last_output=big)
     desk.context.ledger.write(
-        [task.end(row, ended, max_attempts=1, now=desk.context.now()) for row in rows]
+        [attempts.end(row, ended, max_attempts=1, now=desk.context.now()) for row in rows]
     )
     found, token = [], ""
     while True:
@@ -179,7 +180,7 @@ def test_one_task_is_told_whole_with_links_to_its_files(desk: Desk) -> None:
         outputs=(Output("job/o", 5, "sha256:00"),),
         log_key="job/log",
     )
-    row = task.end(desk.world.row(key), ended, max_attempts=1, now=desk.context.now())
+    row = attempts.end(desk.world.row(key), ended, max_attempts=1, now=desk.context.now())
     desk.context.ledger.write([row])
     document = told(api.get_task(desk.context, ask(key=key), "job"))
     assert (document["key"], document["state"], document["exitCode"]) == (key, "failed", 3)

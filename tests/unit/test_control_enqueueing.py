@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core.errors import Conflict, NotFound
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended
@@ -118,7 +118,7 @@ def test_failed_and_skipped_tasks_are_enqueued_again_and_done_ones_are_not(desk:
     outcomes = [Outcome.DONE, Outcome.PROGRAM_ERROR, Outcome.INPUT_MISSING]
     for key, outcome in zip(keys, outcomes, strict=True):
         row = desk.world.row(key)
-        ended = task.end(row, Ended(outcome=outcome), max_attempts=1, now=desk.world.ec2.now)
+        ended = attempts.end(row, Ended(outcome=outcome), max_attempts=1, now=desk.world.ec2.now)
         desk.context.ledger.write([ended])
     begin(desk)
     finish(desk)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts, task
 from aws_parallelizer.core.outcome import Outcome
 from aws_parallelizer.core.task import Ended
 from chalicelib import enqueueing, jobs, steps, untold_objects
@@ -90,7 +90,7 @@ def test_failed_and_skipped_tasks_are_not_begun_again_by_a_listing(desk: Desk) -
         put(desk, key)
         desk.upload({"key": key})
         ended = Ended(outcome=outcome)
-        row = task.end(desk.world.row(key), ended, max_attempts=1, now=desk.context.now())
+        row = attempts.end(desk.world.row(key), ended, max_attempts=1, now=desk.context.now())
         desk.context.ledger.write([row])
     desk.world.queue().empty()
     look(desk)

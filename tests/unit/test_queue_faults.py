@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from aws_parallelizer.aws.sqs import Counts
-from aws_parallelizer.core import message, task
-from aws_parallelizer.core.outcome import State
-from aws_parallelizer.core.task import Drop
+from aws_parallelizer.core import attempts, message
+from aws_parallelizer.core.attempts import Drop
+from aws_parallelizer.core.outcome import Outcome, State
+from aws_parallelizer.core.task import Ended
 from chalicelib import ingest, steps
 from desks import Desk
 from fakes.queue import FakeQueue
@@ -42,7 +43,7 @@ def test_a_crash_after_the_send_makes_a_second_message_that_the_worker_drops(
     assert ingest.ingest(desk.context, [told._replace(receives=2)]) == []
     first, second = desk.sent()
 
-    running = task.claim(
+    running = attempts.claim(
         desk.world.row("job/a"),
         first,
         message_id="m1",
@@ -50,18 +51,18 @@ def test_a_crash_after_the_send_makes_a_second_message_that_the_worker_drops(
         environment="e",
         now=desk.context.now(),
     )
-    assert isinstance(running, task.Start)
+    assert isinstance(running, attempts.Start)
     desk.context.ledger.write([running.task])
     beside = claim(desk.world, second)
     assert isinstance(beside, Drop)
-    ended = task.Ended(outcome=task.Outcome.DONE)
-    done = task.end(desk.world.row("job/a"), ended, max_attempts=3, now=desk.context.now())
+    ended = Ended(outcome=Outcome.DONE)
+    done = attempts.end(desk.world.row("job/a"), ended, max_attempts=3, now=desk.context.now())
     desk.context.ledger.write([done])
     assert isinstance(claim(desk.world, second), Drop)
 
 
-def claim(world: World, second: message.Message) -> task.Claim:
-    return task.claim(
+def claim(world: World, second: message.Message) -> attempts.Claim:
+    return attempts.claim(
         world.row("job/a"),
         second,
         message_id="m2",

@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from aws_parallelizer.aws.sqs import Received
-from aws_parallelizer.core import message, task
+from aws_parallelizer.core import attempts, message
+from aws_parallelizer.core.attempts import Start
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome, State
-from aws_parallelizer.core.task import Start
 from chalicelib import dead_letters, lost_tasks
 from fakes.queue import FakeQueue
 from fleets import World
@@ -173,7 +173,7 @@ def test_counts_that_are_wrongly_zero_send_nothing_anew_that_a_worker_is_at(
     world: World, lives: bool, count: int
 ) -> None:
     world.enqueue("job/long", send=False)
-    begun = task.claim(
+    begun = attempts.claim(
         world.row("job/long"),
         message.decode(letter("job/long")),
         message_id="m",

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts, task
+from aws_parallelizer.core.attempts import Drop, Start
 from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import Outcome, State
-from aws_parallelizer.core.task import Drop, Ended, Output, Start, Task
+from aws_parallelizer.core.task import Ended, Output, Task
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -28,15 +29,15 @@ def queued() -> Task:
 
 
 def running(message_id: str = "m1") -> Task:
-    claim = task.claim(
+    claim = attempts.claim(
         queued(), OBJECT, message_id=message_id, instance="i-1", environment="z", now=NOW
     )
     assert isinstance(claim, Start)
     return stored(claim.task, 2)
 
 
-def claimed(row: Task | None, message: Message = OBJECT, message_id: str = "m1") -> task.Claim:
-    return task.claim(
+def claimed(row: Task | None, message: Message = OBJECT, message_id: str = "m1") -> attempts.Claim:
+    return attempts.claim(
         row, message, message_id=message_id, instance="i-2", environment="z", now=LATER
     )
 
@@ -58,7 +59,7 @@ def test_of_two_events_out_of_order_the_newest_object_wins(earlier: str, later: 
 
 
 def test_a_newer_object_is_worked_on_anew_whatever_became_of_the_older() -> None:
-    done = task.end(running(), Ended(outcome=Outcome.DONE), max_attempts=3, now=LATER)
+    done = attempts.end(running(), Ended(outcome=Outcome.DONE), max_attempts=3, now=LATER)
     newer = task.enqueue(done, NEWER, sequencer="0B", now=LATER)
     assert newer is not None
     assert (newer.state, newer.attempts, newer.version) == (State.QUEUED, 0, done.version)
@@ -71,7 +72,7 @@ def test_enqueue_by_hand_takes_failed_and_skipped_tasks_and_leaves_done_and_open
         Outcome.INPUT_MISSING: State.QUEUED,
     }
     for outcome, expected in ends.items():
-        row = task.end(running(), Ended(outcome=outcome), max_attempts=1, now=NOW)
+        row = attempts.end(running(), Ended(outcome=outcome), max_attempts=1, now=NOW)
         again = task.enqueue_again(row, OBJECT, now=LATER)
         assert (again.state if again else None) == expected
     assert task.enqueue_again(running(), OBJECT, now=LATER) is None
@@ -79,7 +80,7 @@ def test_enqueue_by_hand_takes_failed_and_skipped_tasks_and_leaves_done_and_open
 
 @pytest.mark.parametrize("outcome", [Outcome.PROGRAM_ERROR, Outcome.INPUT_MISSING])
 def test_a_retry_queues_a_failed_or_skipped_task_with_no_attempt_counted(outcome: Outcome) -> None:
-    row = task.end(running(), Ended(outcome=outcome, reason="why"), max_attempts=1, now=NOW)
+    row = attempts.end(running(), Ended(outcome=outcome, reason="why"), max_attempts=1, now=NOW)
     row = msgspec.structs.replace(row, generation=4, reclaims=2)
     again = task.retry(row, now=LATER)
     assert again is not None
@@ -90,10 +91,10 @@ def test_a_retry_queues_a_failed_or_skipped_task_with_no_attempt_counted(outcome
 
 
 def test_a_retry_leaves_done_and_open_tasks_and_counts_no_generation_but_its_own() -> None:
-    done = task.end(running(), Ended(outcome=Outcome.DONE), max_attempts=1, now=NOW)
+    done = attempts.end(running(), Ended(outcome=Outcome.DONE), max_attempts=1, now=NOW)
     for row in (done, queued(), running()):
         assert task.retry(row, now=LATER) is None
-    failed = task.end(running(), Ended(outcome=Outcome.TIMEOUT), max_attempts=1, now=NOW)
+    failed = attempts.end(running(), Ended(outcome=Outcome.TIMEOUT), max_attempts=1, now=NOW)
     again = task.retry(failed, now=LATER)
     assert again is not None
     newer = task.enqueue(again, NEWER, sequencer="0B", now=LATER)
@@ -113,7 +114,7 @@ def test_the_same_message_again_means_a_lost_worker_and_is_taken_over_uncounted(
 
 @pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.PROGRAM_ERROR, Outcome.INPUT_MISSING])
 def test_the_message_of_an_ended_task_is_dropped(outcome: Outcome) -> None:
-    row = task.end(running(), Ended(outcome=outcome), max_attempts=1, now=NOW)
+    row = attempts.end(running(), Ended(outcome=outcome), max_attempts=1, now=NOW)
     assert isinstance(claimed(row), Drop)
 
 
@@ -149,7 +150,7 @@ def test_defect_5_an_attempt_ends_in_the_state_that_its_outcome_says(
     outcome: Outcome, attempts_before: int, state: State, attempts: int, reclaims: int
 ) -> None:
     row = msgspec.structs.replace(running(), attempts=attempts_before)
-    ended = task.end(row, Ended(outcome=outcome), max_attempts=3, now=LATER)
+    ended = attempts.end(row, Ended(outcome=outcome), max_attempts=3, now=LATER)
     assert (ended.state, ended.attempts, ended.reclaims) == (state, attempts, reclaims)
     assert ended.since == LATER
 
@@ -157,12 +158,12 @@ def test_defect_5_an_attempt_ends_in_the_state_that_its_outcome_says(
 def test_a_row_remembers_how_often_memory_ran_out_until_it_is_retried_or_anew() -> None:
     row = running()
     for outcome in (Outcome.OUT_OF_MEMORY, Outcome.INTERRUPTED, Outcome.OUT_OF_MEMORY):
-        ended = task.end(stored(row), Ended(outcome=outcome), max_attempts=9, now=LATER)
+        ended = attempts.end(stored(row), Ended(outcome=outcome), max_attempts=9, now=LATER)
         claim = claimed(stored(ended))
         assert isinstance(claim, Start)
         row = claim.task
     assert (row.memory_kills, row.attempts) == (2, 2)
-    failed = task.end(row, Ended(outcome=Outcome.OUT_OF_MEMORY), max_attempts=3, now=LATER)
+    failed = attempts.end(row, Ended(outcome=Outcome.OUT_OF_MEMORY), max_attempts=3, now=LATER)
     again = task.retry(failed, now=LATER)
     assert again is not None
     assert (failed.memory_kills, again.memory_kills) == (3, 0)
@@ -170,30 +171,30 @@ def test_a_row_remembers_how_often_memory_ran_out_until_it_is_retried_or_anew() 
 
 def test_a_done_task_bears_the_object_that_was_really_read_and_a_retried_one_its_messages() -> None:
     read = Ended(outcome=Outcome.DONE, etag="e2", size=9)
-    done = task.end(running(), read, max_attempts=3, now=LATER)
+    done = attempts.end(running(), read, max_attempts=3, now=LATER)
     assert (done.etag, done.size) == ("e2", 9)
     assert task.enqueue(done, NEWER, sequencer="0B", now=LATER) is None
     failed = msgspec.structs.replace(read, outcome=Outcome.PROGRAM_ERROR)
-    retried = task.end(running(), failed, max_attempts=3, now=LATER)
+    retried = attempts.end(running(), failed, max_attempts=3, now=LATER)
     assert isinstance(claimed(retried), Start)
 
 
 def test_retries_wait_longer_and_longer_but_an_interrupted_task_goes_on_at_once() -> None:
     delays = [
-        task.retry_delay(msgspec.structs.replace(queued(), attempts=n, outcome=Outcome.TIMEOUT))
+        attempts.retry_delay(msgspec.structs.replace(queued(), attempts=n, outcome=Outcome.TIMEOUT))
         for n in (1, 2, 3, 50)
     ]
     assert [delay.total_seconds() for delay in delays] == [1, 2, 4, 60]
     interrupted = msgspec.structs.replace(queued(), outcome=Outcome.INTERRUPTED, attempts=2)
-    assert task.retry_delay(interrupted) == timedelta(0)
+    assert attempts.retry_delay(interrupted) == timedelta(0)
 
 
 def test_after_infrastructure_errors_tasks_wait_for_minutes_and_do_not_come_back_together() -> None:
-    for attempts, most in ((1, 60), (2, 120), (3, 240), (50, 900)):
+    for tried, most in ((1, 60), (2, 120), (3, 240), (50, 900)):
         delays = {
-            task.retry_delay(
+            attempts.retry_delay(
                 msgspec.structs.replace(
-                    queued(), key=f"k{i}", attempts=attempts, outcome=Outcome.INFRASTRUCTURE
+                    queued(), key=f"k{i}", attempts=tried, outcome=Outcome.INFRASTRUCTURE
                 )
             ).total_seconds()
             for i in range(200)
@@ -214,7 +215,7 @@ def test_a_dead_letter_fails_an_open_task_and_leaves_an_ended_one() -> None:
     assert failed is not None
     assert (failed.state, failed.outcome) == (State.FAILED, Outcome.INFRASTRUCTURE)
     assert "23" in failed.reason
-    done = task.end(running(), Ended(outcome=Outcome.DONE), max_attempts=3, now=NOW)
+    done = attempts.end(running(), Ended(outcome=Outcome.DONE), max_attempts=3, now=NOW)
     assert task.dead_letter(done, receives=23, now=LATER) is None
 
 
@@ -222,7 +223,7 @@ def test_a_row_reads_back_the_same_and_stays_below_dynamodbs_limit() -> None:
     outputs = tuple(
         Output(key="k" * 1000, size=1, checksum="sha256:" + "0" * 64) for _ in range(2000)
     )
-    row = task.end(running(), Ended(outcome=Outcome.DONE), max_attempts=3, now=LATER)
+    row = attempts.end(running(), Ended(outcome=Outcome.DONE), max_attempts=3, now=LATER)
     assert task.decode(task.encode(row)) == row
     encoded = task.encode(msgspec.structs.replace(row, outputs=outputs))
     assert len(encoded) < 400_000

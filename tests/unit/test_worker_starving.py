@@ -37,7 +37,7 @@ def test_a_task_that_found_no_room_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "aws_parallelizer.worker.pipeline.task.retry_delay", lambda _row: timedelta()
+        "aws_parallelizer.worker.pipeline.attempts.retry_delay", lambda _row: timedelta()
     )
     started = program.run
 

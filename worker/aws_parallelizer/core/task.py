@@ -1,4 +1,5 @@
-"""A task's row in the ledger, and every way in which it may change.
+"""A task's row in the ledger, and every way in which it may change; what workers change of it
+stands in attempts.py.
 
     (none) ──enqueue──> queued ──claim──> running ──> done | failed | skipped
                           ^                  │
@@ -13,8 +14,7 @@ later result.
 
 from __future__ import annotations
 
-import zlib
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -88,21 +88,6 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     log_key: str = ""
 
 
-class Start(msgspec.Struct, frozen=True):
-    """Run it: this row is written first."""
-
-    task: Task
-
-
-class Drop(msgspec.Struct, frozen=True):
-    """Delete the message: its work is done, gone, or in another message's hands."""
-
-    why: str
-
-
-Claim = Start | Drop
-
-
 def _sequence(text: str) -> str:
     # S3's sequencers are hexadecimal of unequal lengths and compare after padding on the right:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
@@ -115,13 +100,13 @@ def enqueue(row: Task | None, message: Message, *, sequencer: str, now: datetime
     `sequencer` is the event's, empty when the object was found by listing.
     """
     if row is None:
-        return _queued(message, sequencer=sequencer, now=now)
+        return queued(message, sequencer=sequencer, now=now)
     same = row.etag == message.etag and row.bucket == message.bucket
     if same and not (_was_gone(row) and sequencer):
         return None
     if sequencer and row.sequencer and _sequence(sequencer) <= _sequence(row.sequencer):
         return None
-    fresh = _queued(message, sequencer=sequencer or row.sequencer, now=now)
+    fresh = queued(message, sequencer=sequencer or row.sequencer, now=now)
     return msgspec.structs.replace(fresh, generation=row.generation + 1, version=row.version)
 
 
@@ -129,7 +114,8 @@ def _was_gone(row: Task) -> bool:
     return row.state == State.SKIPPED and row.outcome == Outcome.INPUT_MISSING
 
 
-def _queued(message: Message, *, sequencer: str, now: datetime) -> Task:
+def queued(message: Message, *, sequencer: str, now: datetime) -> Task:
+    """The first row of an object."""
     return Task(
         job=message.job,
         key=message.key,
@@ -163,7 +149,7 @@ def retry(row: Task, *, now: datetime) -> Task | None:
 
 
 def _afresh(row: Task, message: Message, *, now: datetime) -> Task:
-    fresh = _queued(message, sequencer=row.sequencer, now=now)
+    fresh = queued(message, sequencer=row.sequencer, now=now)
     return msgspec.structs.replace(
         fresh, generation=row.generation, retries=row.retries + 1, version=row.version
     )
@@ -208,83 +194,6 @@ def dead_letter(row: Task, *, receives: int, now: datetime) -> Task | None:
     )
 
 
-def claim(
-    row: Task | None,
-    message: Message,
-    *,
-    message_id: str,
-    instance: str,
-    environment: str,
-    now: datetime,
-) -> Claim:
-    """Whether the bearer of `message` is to run it.
-
-    A row that runs under the same message was left by a worker whose lease ran out: it is taken
-    over. A row that runs
-    under another message is that one's business, and that one comes back if its bearer dies.
-    """
-    if row is None:
-        row = _queued(message, sequencer="", now=now)
-    if message.etag and row.etag != message.etag:
-        return Drop("a newer object has taken its place")
-    if row.state not in OPEN:
-        return Drop(f"it is {row.state} already")
-    if row.state == State.RUNNING and row.message_id != message_id:
-        return Drop("another message of this task is being worked on")
-    return Start(
-        msgspec.structs.replace(
-            row,
-            state=State.RUNNING,
-            since=now,
-            started=now,
-            finished=None,
-            seconds=None,
-            exit_code=None,
-            instance=instance,
-            environment=environment,
-            message_id=message_id,
-            reclaims=row.reclaims + (row.state == State.RUNNING),
-        )
-    )
-
-
-def end(row: Task, ended: Ended, *, max_attempts: int, now: datetime) -> Task:
-    """The row after an attempt: done, skipped, failed for good, or queued for the next attempt."""
-    counted = ended.outcome not in (Outcome.INTERRUPTED, Outcome.INPUT_MISSING)
-    attempts = row.attempts + counted
-    state = _state_after(ended.outcome, attempts=attempts, max_attempts=max_attempts)
-    done = state == State.DONE
-    return msgspec.structs.replace(
-        row,
-        etag=ended.etag if done and ended.etag else row.etag,
-        size=ended.size if done and ended.size is not None else row.size,
-        state=state,
-        since=now,
-        attempts=attempts,
-        reclaims=row.reclaims + (ended.outcome == Outcome.INTERRUPTED),
-        memory_kills=row.memory_kills + (ended.outcome == Outcome.OUT_OF_MEMORY),
-        outcome=ended.outcome,
-        exit_code=ended.exit_code,
-        reason=ended.reason,
-        seconds=ended.seconds,
-        last_output=ended.last_output,
-        outputs=ended.outputs,
-        outputs_omitted=0,
-        log_key=ended.log_key,
-        finished=now,
-    )
-
-
-def _state_after(outcome: Outcome, *, attempts: int, max_attempts: int) -> State:
-    if outcome == Outcome.DONE:
-        return State.DONE
-    if outcome == Outcome.INPUT_MISSING:
-        return State.SKIPPED
-    if outcome == Outcome.INTERRUPTED or attempts < max_attempts:
-        return State.QUEUED
-    return State.FAILED
-
-
 def encode(task: Task) -> bytes:
     """The row as JSON. Outputs that would make it too large are counted in `outputs_omitted`
     instead.
@@ -301,19 +210,3 @@ def encode(task: Task) -> bytes:
 def decode(encoded: str | bytes) -> Task:
     """The row that `encode` wrote."""
     return msgspec.json.decode(encoded, type=Task)
-
-
-def retry_delay(task: Task) -> timedelta:
-    """How long a task that `end` queued again stays invisible: nothing after an interruption, else
-    doubling from 1 s, and after an infrastructure error from 60 s less up to half of it.
-
-    What AWS fails at, it fails at for minutes and for all tasks at once: they are not to use up
-    their attempts by then, nor to come back together.
-    """
-    if task.outcome == Outcome.INTERRUPTED:
-        return timedelta(0)
-    doubled = 2 ** (task.attempts - 1)
-    if task.outcome != Outcome.INFRASTRUCTURE:
-        return timedelta(seconds=min(60, doubled))
-    spread = zlib.crc32(f"{task.attempts} {task.key}".encode()) / 2**32
-    return timedelta(seconds=min(900, 60 * doubled) * (1 - spread / 2))

@@ -11,11 +11,12 @@ import msgspec
 
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.sqs import Received
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core import message as messages
-from aws_parallelizer.core import task
+from aws_parallelizer.core.attempts import Drop
 from aws_parallelizer.core.errors import MessageError
 from aws_parallelizer.core.message import Message
-from aws_parallelizer.core.task import Drop, Task
+from aws_parallelizer.core.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Claims:
             if message.key in starting:
                 again.append((received, message))  # a second message of one task: decided after it
                 continue
-            decision = task.claim(
+            decision = attempts.claim(
                 rows.get(message.key),
                 message,
                 message_id=received.message_id,

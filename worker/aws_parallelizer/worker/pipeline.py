@@ -16,7 +16,7 @@ from typing import Any
 
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.sqs import Queue, Received, is_gone
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended, Task
 from aws_parallelizer.worker import attempt, results
@@ -244,7 +244,7 @@ class Pipeline:
             if ended.exit_code is not None and ended.seconds is not None:
                 self._gauge.ran(ended.seconds)
             # What was put back for later is work that is still to come.
-            self._stay_busy(task.retry_delay(row) if row.state == State.QUEUED else timedelta())
+            self._stay_busy(attempts.retry_delay(row) if row.state == State.QUEUED else timedelta())
         except Exception:
             # The slot survives; the message comes back when its lease runs out.
             log.exception("the task was given up", extra={"fields": work.fields})

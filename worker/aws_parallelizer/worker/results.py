@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core.task import Ended, Task
 from aws_parallelizer.worker.work import Work
 
@@ -19,7 +19,7 @@ def row_after(work: Work, ended: Ended, *, max_attempts: int, now: datetime) -> 
     if work.fetched:
         size, etag = work.fetched
         ended = msgspec.structs.replace(ended, etag=etag, size=size)
-    return task.end(work.task, ended, max_attempts=max_attempts, now=now)
+    return attempts.end(work.task, ended, max_attempts=max_attempts, now=now)
 
 
 def report(work: Work, ended: Ended, row: Task, *, accepted: bool) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from aws_parallelizer.aws.failures import SERVICE_ERRORS
 from aws_parallelizer.aws.ledger import Ledger
 from aws_parallelizer.aws.sqs import BATCH, Queue
-from aws_parallelizer.core import task
+from aws_parallelizer.core import attempts
 from aws_parallelizer.core.outcome import State
 from aws_parallelizer.core.task import Task
 from aws_parallelizer.worker.batches import Batches
@@ -29,7 +29,7 @@ _PAUSE_SECONDS = 0.25  # a call costs as much CPU for one task as for ten; no sl
 
 
 class Closing(NamedTuple):
-    """A row as `task.end` made it, and the handle of the message behind it."""
+    """A row as `attempts.end` made it, and the handle of the message behind it."""
 
     row: Task
     handle: str
@@ -73,7 +73,7 @@ class Settlement:
         await self._leases.let_go([closing.handle for closing in closings])
         accepted = [closing for closing, was in zip(closings, taken, strict=True) if was]
         again = {
-            closing.handle: int(task.retry_delay(closing.row).total_seconds())
+            closing.handle: int(attempts.retry_delay(closing.row).total_seconds())
             for closing in accepted
             if closing.row.state == State.QUEUED
         }
