@@ -6,11 +6,13 @@ import http.client
 import threading
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+
+from fakes.loopback import Loopback
 
 _PASSED_ON = ("host", "connection", "keep-alive", "transfer-encoding", "content-length")
 
@@ -40,7 +42,7 @@ class Gone(Exception):
     """There is nobody left to answer."""
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(Loopback):
     """Hands calls on. `before` sees each of them and may answer in the service's place, `after`
     sees the answers and may change them; either may raise Gone, so that no answer is sent.
 
@@ -48,10 +50,8 @@ class Proxy(ThreadingHTTPServer):
     `polls` the calls for messages that are under way.
     """
 
-    daemon_threads = True
-
     def __init__(self, endpoint: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.upstream = urlsplit(endpoint).netloc
         self.before: Before = lambda _call: None
         self.after: After = lambda _call, answer: answer
@@ -59,17 +59,6 @@ class Proxy(ThreadingHTTPServer):
         self.handles: list[str] = []
         self.polls = 0
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def close(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     def answer(self, call: Call, ask: Callable[[], Answer]) -> Answer:
         """The whole way of a call."""

@@ -5,21 +5,20 @@ it.
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from fakes.loopback import Loopback
 
 
-class Metadata(ThreadingHTTPServer):
+class Metadata(Loopback):
     """`values` by path below /latest/. The first `silent` requests get a 503, and tokens last for
     `uses` requests. Each of `slow` is how many seconds one of the next requests waits, each of
     `forged` a token that is handed out; values come byte by byte, each after `trickle` seconds.
     """
 
-    daemon_threads = True
-
     def __init__(self, values: dict[str, bytes], *, silent: int = 0, uses: int = 1_000_000) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.values = values
         self.silent = silent
         self.uses = uses
@@ -28,17 +27,10 @@ class Metadata(ThreadingHTTPServer):
         self.trickle = 0.0
         self.tokens: dict[str, int] = {}
         self.numbers = itertools.count(1)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/"
-
-    def close(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        return f"{super().url}/"
 
 
 class _Handler(BaseHTTPRequestHandler):

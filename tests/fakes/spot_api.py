@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
+
+from fakes.loopback import Loopback
 
 _SPACE = 'xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"'
 
 
-class SpotApi(ThreadingHTTPServer):
+class SpotApi(Loopback):
     """One instance, `request` its spot request (empty: on demand). `calls` has the actions in their
     order.
     """
 
-    daemon_threads = True
-
     def __init__(self, instance: str, *, request: str = "") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.instance = instance
         self.request = request
         self.state = "active"
         self.cancelled_at = 0  # nanoseconds since 1970
         self.calls: list[str] = []
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def close(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

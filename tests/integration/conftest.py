@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import faulty
+from aws_parallelizer.aws.dynamodb import Table
+from emulator import make_table
+from faulty import Faults
 from machines import Machine, Site
 from proxy import Proxy
 
@@ -24,6 +29,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
     yield started
     for machine in machines:
         machine.close()
+
+
+@pytest.fixture
+def dynamodb(endpoint: str) -> Faults:
+    """The emulator's DynamoDB, which a test may break."""
+    return faulty.client("dynamodb", endpoint)
+
+
+@pytest.fixture
+def table(dynamodb: Faults) -> Table:
+    """A new table on it."""
+    name = f"ledger-{uuid.uuid4()}"
+    make_table(dynamodb.client, name)
+    return Table(dynamodb.client, name=name)
 
 
 @pytest.fixture

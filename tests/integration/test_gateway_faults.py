@@ -16,22 +16,9 @@ from aws_parallelizer.aws.sqs import Queue
 from aws_parallelizer.core.outcome import State
 from aws_parallelizer.worker.leases import Leases
 from aws_parallelizer.worker.offload import Offload
-from emulator import make_table
 from faulty import Faults
 from pipelines import Plant
 from waiting import until
-
-
-@pytest.fixture
-def dynamodb(endpoint: str) -> Faults:
-    return faulty.client("dynamodb", endpoint)
-
-
-@pytest.fixture
-def table(dynamodb: Faults) -> Table:
-    name = f"ledger-{uuid.uuid4()}"
-    make_table(dynamodb.client, name)
-    return Table(dynamodb.client, name=name)
 
 
 def stored(table: Table, *names: str) -> list[Document]:

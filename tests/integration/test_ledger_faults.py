@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
-import faulty
 from aws_parallelizer.aws.clients import CALL_FAILED
 from aws_parallelizer.aws.dynamodb import Table
 from aws_parallelizer.aws.registry import Registry
 from aws_parallelizer.core.errors import Conflict
 from aws_parallelizer.core.fleet import Intent
 from chalicelib import reconcile
-from emulator import make_table
 from faulty import Faults
 from fleets import World
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 THROTTLED = "ProvisionedThroughputExceededException"
 MANY = 50  # more than the SDK and we try
-
-
-@pytest.fixture
-def dynamodb(endpoint: str) -> Faults:
-    return faulty.client("dynamodb", endpoint)
-
-
-@pytest.fixture
-def table(dynamodb: Faults) -> Table:
-    name = f"ledger-{uuid.uuid4()}"
-    make_table(dynamodb.client, name)
-    return Table(dynamodb.client, name=name)
 
 
 @pytest.fixture
