@@ -131,7 +131,7 @@ def test_a_task_without_a_row_is_started_with_a_new_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "attempts_before", "state", "attempts", "reclaims"),
+    ("outcome", "attempts_before", "state", "counted", "reclaims"),
     [
         (Outcome.DONE, 0, State.DONE, 1, 0),
         (Outcome.PROGRAM_ERROR, 0, State.QUEUED, 1, 0),
@@ -147,11 +147,11 @@ def test_a_task_without_a_row_is_started_with_a_new_one() -> None:
     ],
 )
 def test_defect_5_an_attempt_ends_in_the_state_that_its_outcome_says(
-    outcome: Outcome, attempts_before: int, state: State, attempts: int, reclaims: int
+    outcome: Outcome, attempts_before: int, state: State, counted: int, reclaims: int
 ) -> None:
     row = msgspec.structs.replace(running(), attempts=attempts_before)
     ended = attempts.end(row, Ended(outcome=outcome), max_attempts=3, now=LATER)
-    assert (ended.state, ended.attempts, ended.reclaims) == (state, attempts, reclaims)
+    assert (ended.state, ended.attempts, ended.reclaims) == (state, counted, reclaims)
     assert ended.since == LATER
 
 
