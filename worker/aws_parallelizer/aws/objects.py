@@ -39,7 +39,7 @@ from aws_parallelizer.aws.object_errors import (
 )
 from aws_parallelizer.aws.sections import FileChanged
 from aws_parallelizer.aws.streaming import Sent
-from aws_parallelizer.core.errors import BadOutput
+from aws_parallelizer.core.errors import BadOutput, ParallelizerError
 
 if TYPE_CHECKING:  # no names at run time
     from obstore import GetOptions, PutMode
@@ -54,6 +54,7 @@ _UNCOUNTED_BYTES = 16 * 1024  # of an object that is let through at once
 _DOWN_AT_ONCE = 8  # streams
 _UP_AT_ONCE = 4  # files, of several streams each
 _PIECE_BYTES = 1024 * 1024  # one write of more takes the kernel far longer
+_EXPIRED = "ExpiredToken"
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -157,7 +158,13 @@ class Objects:
         except (BaseError, FileNotFoundError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the local file's, not obstore's
-            raise of_obstore(error, f"GET s3://{bucket}/{key}") from error
+            raise self._told(error, f"GET s3://{bucket}/{key}") from error
+
+    def _told(self, error: Exception, what: str) -> ParallelizerError:
+        if _EXPIRED in str(error):
+            # obstore keeps credentials by a clock that may have jumped. A new store has new ones.
+            self._store.cache_clear()
+        return of_obstore(error, what)
 
     def _keep(
         self, body: obstore.Bytes, fetched: Fetched, bucket: str, key: str, to: Path
@@ -228,7 +235,7 @@ class Objects:
                     use_multipart=False,
                 )
             except (BaseError, FileNotFoundError) as error:
-                raise of_obstore(error, f"PUT s3://{bucket}/{key}") from error
+                raise self._told(error, f"PUT s3://{bucket}/{key}") from error
             etag = answer["e_tag"] or ""
         # With SSE-S3 or none the ETag is the MD5 of what S3 holds; with SSE-KMS only a HEAD can
         # tell.
