@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import boto3
 from botocore.credentials import Credentials
 
+from local import processes
 from waiting import until
 
 REGION = "us-east-1"
@@ -55,9 +57,8 @@ def ministack(folder: Path) -> Iterator[str]:
         "IOT_MTLS_ENABLED": "0",  # it would listen on every interface
     }
     with (folder / "ministack.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log
-        )
+        command = processes.tethered([sys.executable, "-m", "ministack"], parting=signal.SIGTERM)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         until(
             lambda: listening(port) or process.poll() is not None,

@@ -16,14 +16,18 @@ import pytest
 
 MOST = 6
 
-# These are begun first, in this order.
+# These are begun first, in this order; of those in one line, the files with the most tests.
 _LAYERS = (
     "tests/image/test_built",
     "tests/acceptance/",
     "tests/image/test_roles",
+    "tests/integration/test_local_qemu",
     "tests/image/",
+    "tests/integration/test_destroy",
     "tests/integration/",
     "tests/contract/",
+    "tests/unit/test_worker_lives",
+    "tests/unit/test_fleet_interleavings",
     "tests/unit/",
 )
 

@@ -24,6 +24,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from local import processes
 from waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,8 +48,10 @@ class Cloud:
         self._clients: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._log = (folder / "up.log").open("wb")
+        command = [sys.executable, "-m", "local", "up", "--directory", str(folder / "local")]
+        command += options
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "up", "--directory", str(folder / "local"), *options],
+            processes.tethered(command, parting=signal.SIGTERM),
             env={**os.environ, "PYTHONPATH": f"{REPOSITORY}/worker:{REPOSITORY}/control"},
             stdout=self._log,
             stderr=self._log,
