@@ -7,7 +7,9 @@ saved user id, which alone lets it return; execve(2) leaves the program nothing 
 Each attempt has a group of its own, too, which alone may enter the attempt's folder: attempts share
 their user, and neither see each other's files nor look into each other's processes.
 
-It is never the main thread: who may send signals to a process is decided by that one's ids.
+It is never the main thread: who may send signals to a process is decided by that one's ids. Who
+may send them to a thread (tgkill(2)), by that thread's: so a program that tries without pause can
+end the worker while it starts another. It gains nothing else by it.
 """
 
 from __future__ import annotations
