@@ -4,10 +4,12 @@
 set -eu
 
 scrub_access() {
-    rm -f /etc/ssh/ssh_host_*
+    rm -f /etc/ssh/ssh_host_* /etc/dropbear/dropbear_*_host_key
     passwd --lock root >/dev/null
-    for home in /root /home/*; do
+    # People's homes, wherever they are; a service's own folder is none.
+    for home in /root /home/* $(awk -F: '$3 >= 1000 && $3 < 60000 { print $6 }' /etc/passwd); do
         [ -d "$home" ] || continue
+        [ "$home" != / ] || continue
         # Keys, histories, credentials, caches: all hidden files but the skeleton's.
         find "$home" -xdev -mindepth 1 -maxdepth 1 -name '.*' \
             ! -name .bashrc ! -name .profile ! -name .bash_logout ! -name .ssh -exec rm -rf -- {} +
@@ -35,10 +37,13 @@ scrub_traces() {
         journalctl --vacuum-time=1s >/dev/null 2>&1 || :
     fi
     rm -rf /var/log/journal/*
-    find /var/log -xdev -type f -name '*.gz' -delete
+    find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.zst' -o -name '*.[0-9]' \) -delete
     find /var/log -xdev -type f -exec truncate --size=0 {} +
     rm -f /var/lib/wtmpdb/* /var/lib/lastlog/*
-    rm -f /var/lib/systemd/coredump/* /var/crash/* /var/mail/* /var/spool/cron/atjobs/*
+    rm -f /var/lib/systemd/coredump/* /var/crash/* /var/mail/*
+    rm -f /var/spool/cron/atjobs/* /var/spool/cron/crontabs/* /var/backups/*shadow*
+    rm -rf /var/lib/sudo/lectured/* /var/lib/amazon/ssm/*
+    [ ! -e /var/cache/debconf/passwords.dat ] || : > /var/cache/debconf/passwords.dat
     apt-get clean
     rm -rf /var/lib/apt/lists/*
     find /tmp /var/tmp -xdev -mindepth 1 -delete

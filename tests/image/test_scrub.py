@@ -33,6 +33,9 @@ TRACES = {
     "var/log/cloud-init.log": "a builder\n",
     "var/log/journal/0123/system.journal": "a builder\n",
     "var/lib/systemd/random-seed": "x",
+    "var/backups/shadow.bak": "eve:abJnggxhB/yWI:1:::\n",
+    "var/spool/cron/crontabs/root": f"@daily backup --key {KEY_ID}\n",
+    "var/log/mine/old.log.xz": "x",
     "var/tmp/left": PRIVATE_KEY,
     "tmp/left": PRIVATE_KEY,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from collections.abc import Callable
 
 import pytest
@@ -16,6 +17,7 @@ WRITINGS: dict[str, Callable[[bytes], bytes]] = {
     "base64": base64.b64encode,
     "lines of base64": base64.encodebytes,
     "base64 for addresses": base64.urlsafe_b64encode,
+    "gzip in base64": lambda text: base64.b64encode(gzip.compress(text)),
     "hexadecimal": lambda text: text.hex().encode(),
     "utf-16-le": lambda text: text.decode("latin-1").encode("utf-16-le"),
     "utf-16-be": lambda text: text.decode("latin-1").encode("utf-16-be"),

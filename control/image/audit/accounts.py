@@ -17,6 +17,20 @@ def holds_accounts(path: str) -> bool:
     return path in _SHADOWS or path in _PASSWDS
 
 
+def holds_rights(path: str) -> bool:
+    """Whether `rights` is to be asked of the file."""
+    return path == "etc/sudoers" or path.startswith("etc/sudoers.d/")
+
+
+def rights(content: bytes) -> Iterator[Match]:
+    """The lines of sudo's settings by which somebody needs no password."""
+    offset = 0
+    for line in content.splitlines(keepends=True):
+        if b"NOPASSWD" in line and not line.lstrip().startswith(b"#"):
+            yield Match("sudo-without-password", offset, line.strip())
+        offset += len(line)
+
+
 def passwords(path: str, content: bytes) -> Iterator[Match]:
     """The account lines with a password, or with an empty one that lets everybody in."""
     offset = 0

@@ -93,6 +93,11 @@ _PRIVATE_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 ALLOWED: tuple[Allowed, ...] = (
+    exactly(
+        "sudo-without-password",
+        b"admin ALL=(ALL) NOPASSWD:ALL",
+        "the user of Debian's images, for whom cloud-init writes this at each first boot",
+    ),
     exactly("aws-access-key", b"AKIAIOSFODNN7EXAMPLE", _AWS),
     exactly("aws-access-key", b"AKIAI44QH8DHBEXAMPLE", _AWS),
     exactly("aws-access-key", b"AKIA111111111EXAMPLE", _AWS),

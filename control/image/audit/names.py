@@ -12,12 +12,15 @@ from typing import NamedTuple
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "ssh-authorized-keys": ("authorized_keys", "authorized_keys2", "**/authorized_keys.d/*"),
-    "ssh-host-key": ("ssh_host_*",),
+    "ssh-host-key": ("ssh_host_*", "dropbear_*_host_key"),
     "ssh-file": ("**/.ssh/**", "id_rsa", "id_dsa", "id_ecdsa*", "id_ed25519*", "known_hosts*"),
     "history": (
         *(".*_history", ".*history", ".lesshst", ".viminfo", ".wget-hsts", ".sudo_as_admin*"),
         *("var/log/wtmp*", "var/log/btmp*", "var/log/lastlog", "var/lib/sudo/**", ".rediscli_*"),
-        *("var/lib/wtmpdb/**", "var/lib/lastlog/**"),
+        *("var/lib/wtmpdb/**", "var/lib/lastlog/**", ".zhistory", ".lesshsQ", "fish_history"),
+        *(".Xauthority", ".ICEauthority", "recently-used.xbel"),
+        *("**/.local/state/**/*hist*", "**/.local/share/nvim/**", "**/.local/share/mc/history"),
+        *("var/spool/cron/crontabs/*", "var/spool/cron/atjobs/*", "var/mail/*", "var/spool/mail/*"),
     ),
     "credentials": (
         *("**/.aws/**", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".mylogin.cnf", ".pypirc"),
@@ -29,6 +32,10 @@ _KINDS: dict[str, tuple[str, ...]] = {
         *("etc/apt/auth.conf", ".rhosts", ".smbcredentials", "**/.config/rclone/**", ".pip/**"),
         *("etc/krb5.keytab", "*.ovpn", "terraform.tfstate*", "*.tfvars", "**/.subversion/auth/**"),
         *("etc/NetworkManager/system-connections/*", "etc/wpa_supplicant/*.conf"),
+        *("**/.m2/settings.xml", "**/.gradle/gradle.properties"),
+        *("**/containers/auth.json", ".terraformrc", ".vault_pass*", "**/.gnupg/**"),
+        *("pgpass.conf", "**/rclone/rclone.conf", "var/backups/*shadow*"),
+        *("var/cache/debconf/passwords.dat", "**/.gem/credentials"),
         *("application_default_credentials.json", ".fetchmailrc", ".msmtprc", ".sops.yaml"),
     ),
     "machine-state": (
@@ -37,7 +44,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
         *("var/lib/NetworkManager/*", "etc/iscsi/initiatorname.iscsi", "var/lib/amazon/ssm/**"),
         *("etc/udev/rules.d/70-persistent-net.rules", "var/lib/chrony/*", "var/lib/ntp/*"),
         *("var/log/cloud-init*", "var/log/journal/**", "run/log/journal/**", "*.journal"),
-        *("var/log/auth.log*", "var/log/syslog*", "var/log/audit/**", "var/log/amazon/**"),
+        *("var/log/**/*.gz", "var/log/**/*.xz", "var/log/**/*log*"),
+        *("var/log/audit/**", "var/log/amazon/**", "var/lib/dhcp3/*", "var/lib/urandom/*"),
         *("**/.ansible/**", "**/ansible-tmp-*/**", "**/.cache/**"),
     ),
     "core-file": ("core.#", "var/lib/systemd/coredump/*", "var/crash/*"),

@@ -16,10 +16,10 @@ from image.audit.scan import CHUNK, Match, scan
 
 # An ELF file of the type that the kernel writes when a program crashes, either byte order.
 _ELF_CORE = re.compile(rb"\x7fELF.(?:\x01.{10}\x04\x00|\x02.{10}\x00\x04)", re.DOTALL)
-# Where people keep settings; what pip installed there is a program's own.
+# Where people keep settings: not what packages bring, which Python's, too, say of themselves.
 _SETTINGS = re.compile(
-    r"(?!.*/site-packages/)(?!usr/local/(?:lib|share)/)"
-    r"(?:etc|root|home|opt|srv|mnt|media|tmp|usr/local|var/(?:lib/cloud|spool|tmp|www|opt))/.*",
+    r"(?!boot/)(?!.*/(?:site|dist)-packages/)(?!var/(?:cache|lib/dpkg)/)"
+    r"(?!usr/(?!local/|lib/systemd/(?:system|user)/)).*",
     re.DOTALL,
 )
 _ACCOUNTS_BYTES = 1 << 20  # no such file is longer
@@ -44,6 +44,10 @@ class Reader:
             file.seek(0)
             if accounts.holds_accounts(path):
                 self.findings += _by_account(path, file.read(_ACCOUNTS_BYTES))
+                file.seek(0)
+            if accounts.holds_rights(path):
+                found = accounts.rights(file.read(_ACCOUNTS_BYTES))
+                self.findings += (_finding(path, False, match) for match in found)
                 file.seek(0)
             for part in parts(file):
                 self._search(path, part)

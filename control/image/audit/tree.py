@@ -66,7 +66,7 @@ def _walk(root: Path) -> _Seen:
         below = pending.pop()
         for entry in os.scandir(root / below):
             path = f"{below}/{entry.name}" if below else entry.name
-            seen.names.append((path, os.fsencode(path)))
+            seen.names.append((path, os.fsencode(entry.name)))  # its folder's is there already
             seen.names += ((path, value) for value in _attributes(entry.path))
             if entry.is_dir(follow_symlinks=False):
                 if path in away:
@@ -134,7 +134,10 @@ def _read_batch(batch: tuple[Path, list[File]]) -> tuple[list[Finding], list[Unr
     root, files = batch
     reader = Reader(root)
     for file in files:
-        reader.read(file.path)
+        try:
+            reader.read(file.path)
+        except OSError as error:
+            reader.unread.append(Unread(where=file.path, why=f"cannot be read: {error.strerror}"))
     reader.finish()
     return reader.findings, reader.unread
 
