@@ -33,11 +33,13 @@ REHEARSAL = {**PACKER, **CONTAINERS, **EMULATED}
 
 # Set where a missing tool is a failure of the rehearsal and not a reason to skip.
 REQUIRED = "REHEARSAL_REQUIRED"
+# Set where an image of Debian 12 is built and booted too.
+ALSO_OLDER = "REHEARSAL_DEBIAN_12"
 
 
-def required() -> bool:
-    """Whether the rehearsal must run here."""
-    return os.environ.get(REQUIRED, "") not in ("", "0")
+def asked(name: str) -> bool:
+    """Whether a variable of the environment, such as these, is set."""
+    return os.environ.get(name, "") not in ("", "0")
 
 
 def missing(tools: Mapping[str, str] = CONTAINERS) -> str:

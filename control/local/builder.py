@@ -1,11 +1,13 @@
 """The body of an instance in which an image is built: a base root that systemd-nspawn has booted.
 
-It is in this computer's network, so that the distribution's packages can be had. What cloud-init
-does on EC2 at the first boot, to let its owner in, a unit does here that is no part of the image.
+It is in this computer's network, so that the distribution's packages can be had. cloud-init does at
+the first boot what it does on EC2, with the user data and the key of the launch, but is told of
+them by files. sshd is a unit that is no part of the image.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -21,24 +23,23 @@ log = logging.getLogger(__name__)
 
 INSIDE = "/run/first-boot"
 
-FIRST_BOOT = f"""\
-set -eu
-[ -e /etc/resolv.conf ] || install -D {INSIDE}/resolv.conf "$(readlink -m /etc/resolv.conf)"
-id admin >/dev/null 2>&1 || useradd --create-home --shell /bin/bash admin
-install -d -m 700 -o admin -g admin /home/admin/.ssh
-install -m 600 -o admin -g admin {INSIDE}/public-key /home/admin/.ssh/authorized_keys
-install -d -m 700 /root/.ssh
-{{ printf 'no-port-forwarding,command="echo Please login as admin" '; cat {INSIDE}/public-key
-}} >/root/.ssh/authorized_keys
-chmod 600 /root/.ssh/authorized_keys
-echo 'admin ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/90-cloud-init-users
-chmod 440 /etc/sudoers.d/90-cloud-init-users
-ssh-keygen -A
+# The root has the mirrors of this computer already, and no locales to choose from.
+VENDOR_DATA = """\
+#cloud-config
+apt: {preserve_sources_list: true}
+locale: false
 """
 
+SCRIPT = f"""\
+set -eu
+[ -e /etc/resolv.conf ] || install -D {INSIDE}/resolv.conf "$(readlink -m /etc/resolv.conf)"
+"""
+
+# After cloud-init has made the user and the host's keys; Debian 13's names that stage anew.
 UNIT = """\
 [Unit]
-Description=What cloud-init does at the first boot, and sshd
+Description=sshd of a builder
+After=cloud-init.service cloud-init-network.service
 
 [Service]
 ExecStartPre=/bin/sh {inside}/script
@@ -53,6 +54,12 @@ ARGUMENTS = (
     "systemd.mask=systemd-resolved.service",
     f"systemd.wants={UNIT_NAME}",
 )
+# Debian 12's wants to be told twice that nobody is to be asked. The network is this computer's.
+CLOUD_INIT = (
+    f"ds=nocloud;s={INSIDE}/",
+    "cc:datasource_list: [ NoCloud ]end_cc",
+    "network-config=disabled",
+)
 
 
 class BuilderBody:
@@ -65,8 +72,12 @@ class BuilderBody:
         self.volume = Volume(folder, layers)
         given = folder / "first-boot"
         given.mkdir(exist_ok=True)
-        (given / "public-key").write_text(f"{identity.public_key or ''}\n")
-        (given / "script").write_text(FIRST_BOOT)
+        keys = [identity.public_key] if identity.public_key else []
+        told = {"instance-id": identity.instance, "public-keys": keys}
+        (given / "meta-data").write_text(json.dumps(told))
+        (given / "user-data").write_bytes(identity.user_data or b"")
+        (given / "vendor-data").write_text(VENDOR_DATA)
+        (given / "script").write_text(SCRIPT)
         shutil.copy("/etc/resolv.conf", given)
         unit = given / UNIT_NAME
         unit.write_text(UNIT.format(inside=INSIDE, port=ssh_port))
@@ -77,6 +88,7 @@ class BuilderBody:
             console=self._console,
             binds={given: INSIDE, unit: f"/run/systemd/system/{UNIT_NAME}"},
             arguments=ARGUMENTS,
+            cloud_init=CLOUD_INIT,
         )
         log.info("%s is a builder with sshd on port %s", identity.instance, ssh_port)
 

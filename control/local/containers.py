@@ -26,17 +26,20 @@ LOOK_SECONDS = 0.05
 MOUNT_AND_RUN = Path(__file__).with_name("mount_and_run.py")
 
 
-# The root is mounted already, and not from a disk of its own as fstab says. And cloud-init cannot
-# find out that a container is a machine of EC2, but may ask this computer's metadata service.
-ALWAYS = ("systemd.mask=systemd-remount-fs.service", "cloud-init=disabled")
+# The root is mounted already, and not from a disk of its own as fstab says.
+ALWAYS = ("systemd.mask=systemd-remount-fs.service",)
+# It cannot find out that a container is a machine of EC2, but may ask this computer's metadata
+# service.
+NO_CLOUD_INIT = ("cloud-init=disabled",)
 
 
 class Container:
     """Booted when it is made, over the layers, topmost first. Raises OSError.
 
     `folder` keeps what it writes (upper/). `arguments` are kernel arguments, which its systemd
-    takes too. `network` is the path of a network namespace; None = this computer's. `binds` are
-    files or folders of this computer to be seen, read-only, at paths inside.
+    takes too; `cloud_init` are those for cloud-init, without which it does nothing. `network` is
+    the path of a network namespace; None = this computer's. `binds` are files or folders of this
+    computer to be seen, read-only, at paths inside.
     """
 
     def __init__(
@@ -49,13 +52,14 @@ class Container:
         network: Path | None = None,
         binds: Mapping[Path, str] | None = None,
         arguments: Sequence[str] = (),
+        cloud_init: Sequence[str] = NO_CLOUD_INIT,
     ) -> None:
         self._asked = False
         root, options = overlays.prepare(layers, folder)
         command = [sys.executable, "-I", "-S", str(MOUNT_AND_RUN), options, str(root)]
         command += _nspawn(root, name, network)
         command += [f"--bind-ro={here}:{inside}" for here, inside in (binds or {}).items()]
-        command += [*ALWAYS, *arguments]
+        command += [*ALWAYS, *cloud_init, *arguments]
         with console.open("ab") as output:
             self._process = subprocess.Popen(
                 processes.tethered(command, parting=signal.SIGTERM),

@@ -16,7 +16,7 @@ import debian
 from emulator import free_port
 from image import wheelhouse
 from local import roots
-from rehearsal.ami import Ami, Machines, make
+from rehearsal.ami import OLDER, RELEASE, Ami, Machines, make
 from rehearsal.wheels import Wheels
 
 
@@ -24,7 +24,7 @@ def _need(lacks: str) -> None:
     if not lacks:
         return
     sentence = debian.sentence(lacks)
-    if debian.required():
+    if debian.asked(debian.REQUIRED):
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
 
@@ -56,10 +56,12 @@ def wheelhouses(tmp_path_factory: pytest.TempPathFactory, machines: None) -> Whe
 
 @pytest.fixture(scope="session")
 def cloud(machines: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """A local cloud that builds images of Debian 13, and whose instances boot them."""
+    """A local cloud that builds images, and whose instances boot them."""
     folder = tmp_path_factory.mktemp("cloud")
-    roots.base("13")
-    running = Machines(folder, body="nspawn", release="13", ssh_port=free_port())
+    releases = [RELEASE, OLDER] if debian.asked(debian.ALSO_OLDER) else [RELEASE]
+    for release in releases:
+        roots.base(release)
+    running = Machines(folder, body="nspawn", releases=releases, ssh_port=free_port())
     try:
         yield running.ready()
     finally:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rehearsal.ami import Ami, Machines
+from rehearsal.ami import PROGRAM, Ami, Machines
 from waiting import until
 
-# Says who it is and whether it could ask for the instance's credentials.
-PROGRAM = """#!/bin/bash
-{ id -un; cut -d. -f1 /etc/debian_version
-  if (exec 3<>/dev/tcp/169.254.169.254/80) 2>/dev/null; then echo open; else echo shut; fi
-} > "$1.seen"
-echo "$1.seen"
-"""
 SLOW = '#!/bin/sh\nsleep 2\ncp "$1" out.txt\necho out.txt\n'
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from local import overlays
 from local.images import ImageStore
-from rehearsal.ami import COPY, FOLDER, PARAMETER, Ami, Machines, make
+from rehearsal.ami import COPY, PARAMETER, Ami, Machines, make
 from rehearsal.auditing import audit, places
 
 HOME = "us-east-1"
@@ -115,7 +115,7 @@ def test_the_parameter_of_each_region_names_its_image(cloud: Machines, ami: Ami)
 
 
 def test_its_parts_are_listed_beside_the_manifest(ami: Ami) -> None:
-    listed = (FOLDER / "sbom.cdx.json").read_text()
+    listed = (ami.folder / "sbom.cdx.json").read_text()
     assert '"aws-parallelizer"' in listed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -31,12 +32,24 @@ def emulated(ami: Ami, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mac
     assert debian.left_in(folder) == []
 
 
+@contextlib.contextmanager
+def consoles_told(cloud: Machines) -> Iterator[None]:
+    """Add to a failure what the machines said last."""
+    try:
+        yield
+    except AssertionError as error:
+        for instance in cloud.instances("disk"):
+            error.add_note(cloud.console(instance["InstanceId"])[-3000:])
+        raise
+
+
 def test_the_disk_boots_as_on_ec2_does_a_jobs_task_and_ends_its_instance(
     emulated: Machines, ami: Ami, record_property: Any
 ) -> None:
     emulated.create("disk", {"run.sh": PROGRAM}, maxInstances=1, numThreads=1, idleTimeout=3)
     emulated.put("disk", {"a.txt": b"x"})
-    counts = emulated.wait_until_ended("disk", 1, seconds=BOOT_SECONDS)
+    with consoles_told(emulated):
+        counts = emulated.wait_until_ended("disk", 1, seconds=BOOT_SECONDS)
     assert counts["done"] == 1, emulated.tasks("disk")
     assert emulated.outputs("disk") == {"a.txt.seen": b"parallelizer-program\nDebian\naws\n"}
     [task] = emulated.tasks("disk")

@@ -83,10 +83,9 @@ def test_the_template_is_formatted_as_packer_formats() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("arch", ["amd64", "arm64"])
-@pytest.mark.parametrize("release", ["12", "13"])
+@pytest.mark.parametrize(("release", "arch"), [("12", "arm64"), ("13", "amd64")])
 def test_packer_finds_the_view_for_debians_packer_valid(
-    view: Path, arch: str, release: str
+    view: Path, release: str, arch: str
 ) -> None:
     ended = validate(view, arch=arch, debian_release=release)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -23,6 +23,7 @@ from waiting import until
 pytestmark = pytest.mark.skipif(bool(debian.missing()), reason=debian.missing())
 
 RELEASE = "13"
+BUILDER = Path(__file__).parents[2] / "packer" / "builder.cloud-config"
 
 
 class Site:
@@ -186,3 +187,21 @@ def test_an_image_is_described_with_what_was_set_for_it(site: Site) -> None:
     assert described["DeprecationTime"] == "2030-01-02T03:04:00.000Z"
     site.ec2.disable_image_deprecation(ImageId=image)
     assert "DeprecationTime" not in site.described(image)
+
+
+def test_a_builder_whose_maker_is_gone_shuts_itself_down_and_is_terminated(site: Site) -> None:
+    user_data = BUILDER.read_text()
+    assert user_data.count('"+60"') == 1
+    name = site.server.run(
+        ImageId=site.image["ImageId"],
+        KeyName="k",
+        tags=[],
+        UserData=user_data.replace('"+60"', '"+0"'),
+        InstanceInitiatedShutdownBehavior="terminate",
+    )["InstanceId"]
+    site.server.wait(name, "terminated", seconds=120)
+    reason = site.server.instance(name)["StateReason"]["Code"]
+    assert reason == "Client.InstanceInitiatedShutdown"
+    folder = site.server.path(name)
+    assert debian.left_in(folder) == []
+    assert sorted(one.name for one in folder.iterdir()) == ["console.log", "first-boot"]

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,29 @@ from local import reclaim as reclaiming
 from waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
-FOLDER = REPOSITORY / "build" / "ami" / "debian-13-amd64"  # where it lays what it writes
+RELEASE = "13"  # the Debian of which images are made, if nothing else is said
+OLDER = "12"  # the other one
 PARAMETER = "/parallelizer/image-id"  # where the local cloud's stack reads it
 COPY = "eu-west-1"
 
+# A job's analysis program that says who it is, and whether it could ask for the instance's
+# credentials.
+PROGRAM = """#!/bin/bash
+{ id -un; cut -d. -f1 /etc/debian_version
+  if (exec 3<>/dev/tcp/169.254.169.254/80) 2>/dev/null; then echo open; else echo shut; fi
+} > "$1.seen"
+echo "$1.seen"
+"""
+
 
 class Machines(Cloud):
-    """A local cloud whose instances are machines."""
+    """A local cloud whose instances are machines; images of those releases can be built in it."""
 
-    def __init__(self, folder: Path, *, body: str, release: str = "", ssh_port: int = 0) -> None:
-        building = ["--release", release, "--ssh-port", str(ssh_port)] if release else []
-        super().__init__(folder, "--body", body, *building)
+    def __init__(
+        self, folder: Path, *, body: str, releases: Sequence[str] = (), ssh_port: int = 0
+    ) -> None:
+        building = [f"--release={release}" for release in releases]
+        super().__init__(folder, "--body", body, "--ssh-port", str(ssh_port), *building)
         self.ssh_port = ssh_port
 
     @property
@@ -86,8 +98,11 @@ class Machines(Cloud):
 
 @dataclass(frozen=True, kw_only=True)
 class Ami:
-    """What `make ami` said and made, None where it failed, and how long it took in seconds."""
+    """What `make ami` said and made, None where it failed, and how long it took in seconds; its
+    folder is where it lays what it writes.
+    """
 
+    folder: Path
     said: str
     made: Built | None
     seconds: float
@@ -99,15 +114,19 @@ class Ami:
         return self.made.images
 
 
-def make(cloud: Machines, *variables: str) -> Ami:
+def make(
+    cloud: Machines, *variables: str, release: str = RELEASE, parameter: str = PARAMETER
+) -> Ami:
     """Run it, with more of the template's variables."""
+    folder = REPOSITORY / "build" / "ami" / f"debian-{release}-amd64"
     given = {
         "ec2_endpoint": cloud.env["AWS_ENDPOINT_URL_EC2"],
         "ssh_host": "127.0.0.1",
         "ssh_port": str(cloud.ssh_port),
         "poll_seconds": "1",
     }
-    command = [sys.executable, "-m", "image", "ami", "--copies", COPY, "--parameter", PARAMETER]
+    command = [sys.executable, "-m", "image", "ami", "--release", release]
+    command += ["--copies", COPY, "--parameter", parameter]
     begun = time.monotonic()
     ended = subprocess.run(
         [*command, *(f"{name}={value}" for name, value in given.items()), *variables],
@@ -119,7 +138,8 @@ def make(cloud: Machines, *variables: str) -> Ami:
         check=False,
     )
     return Ami(
+        folder=folder,
         said=ended.stdout + ended.stderr,
-        made=manifest.read(FOLDER / "manifest.json") if ended.returncode == 0 else None,
+        made=manifest.read(folder / "manifest.json") if ended.returncode == 0 else None,
         seconds=time.monotonic() - begun,
     )
