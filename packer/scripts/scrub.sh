@@ -39,6 +39,8 @@ scrub_traces() {
     rm -rf /var/log/journal/*
     find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.zst' -o -name '*.[0-9]' \) -delete
     find /var/log -xdev -type f -exec truncate --size=0 {} +
+    # Else Debian 12 would note in it that the builder stops. The next boot makes it anew.
+    rm -f /var/log/wtmp
     rm -f /var/lib/wtmpdb/* /var/lib/lastlog/*
     rm -f /var/lib/systemd/coredump/* /var/crash/* /var/mail/*
     rm -f /var/spool/cron/atjobs/* /var/spool/cron/crontabs/* /var/backups/*shadow*

@@ -32,6 +32,7 @@ TRACES = {
     "var/lib/cloud/instances/i-1/user-data.txt": f"export TOKEN={SECRET}\n",
     "var/log/cloud-init.log": "a builder\n",
     "var/log/journal/0123/system.journal": "a builder\n",
+    "var/log/wtmp": "a builder\n",
     "var/lib/systemd/random-seed": "x",
     "var/backups/shadow.bak": "eve:abJnggxhB/yWI:1:::\n",
     "var/spool/cron/crontabs/root": f"@daily backup --key {KEY_ID}\n",
@@ -91,6 +92,8 @@ def test_a_scrubbed_root_has_no_trace_and_what_the_scrub_cannot_know_of_is_found
     scrub(root, tmp_path)
     left = {name for name in TRACES if (root / name).exists() and (root / name).stat().st_size}
     assert left == set()
+    # An empty one would be told of the builder's stop.
+    assert not (root / "var" / "log" / "wtmp").exists()
     code, found = audit(str(root))
     assert code == 1
     assert places(found) == {*HIDDEN, "usr/share/mine/dump.gz"}
