@@ -13,11 +13,17 @@ from pathlib import Path
 import pytest
 
 import debian
+import sharing
 from emulator import free_port
 from image import wheelhouse
 from local import roots
 from rehearsal.ami import OLDER, RELEASE, Ami, Machines, make
 from rehearsal.wheels import Wheels
+
+DISK = """#!/bin/sh
+{ id -un; uname -v | grep -o Debian; cat /run/cloud-init/cloud-id; } > "$1.seen"
+echo "$1.seen"
+"""
 
 
 def _need(lacks: str) -> None:
@@ -62,6 +68,7 @@ def cloud(machines: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for release in releases:
         roots.base(release)
     running = Machines(folder, body="nspawn", releases=releases, ssh_port=free_port())
+    sharing.at_end.append(running.stop)
     try:
         yield running.ready()
     finally:
@@ -75,6 +82,25 @@ def ami(cloud: Machines) -> Ami:
     made = make(cloud)
     assert made.made is not None, made.said
     return made
+
+
+@pytest.fixture(scope="session")
+def emulated(ami: Ami, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """A local cloud of emulated machines, with one that boots the newest image that was built here
+    for the job `disk`, of one file. It takes minutes of waiting, and so is begun before it is
+    needed.
+    """
+    folder = tmp_path_factory.mktemp("emulated")
+    running = Machines(folder, body="qemu")
+    sharing.at_end.append(running.stop)
+    try:
+        running.ready()
+        running.create("disk", {"run.sh": DISK}, maxInstances=1, numThreads=1, idleTimeout=3)
+        running.put("disk", {"a.txt": b"x"})
+        yield running
+    finally:
+        running.stop()
+    assert debian.left_in(folder) == []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from rehearsal.ami import PROGRAM, Ami, Machines
 from waiting import until
+
+pytestmark = pytest.mark.usefixtures("emulated")  # it boots meanwhile
 
 SLOW = '#!/bin/sh\nsleep 2\ncp "$1" out.txt\necho out.txt\n'
 

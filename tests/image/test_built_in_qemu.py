@@ -7,29 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import pytest
-
-import debian
 from rehearsal.ami import Ami, Machines
 from waiting import until
 
-PROGRAM = """#!/bin/sh
-{ id -un; uname -v | grep -o Debian; cat /run/cloud-init/cloud-id; } > "$1.seen"
-echo "$1.seen"
-"""
 BOOT_SECONDS = 900  # 40 where nothing else runs; here there may be two processors and much else
-
-
-@pytest.fixture
-def emulated(ami: Ami, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """A local cloud of emulated machines; it boots the newest image that was built here."""
-    folder = tmp_path_factory.mktemp("emulated")
-    running = Machines(folder, body="qemu")
-    try:
-        yield running.ready()
-    finally:
-        running.stop()
-    assert debian.left_in(folder) == []
 
 
 @contextlib.contextmanager
@@ -46,8 +27,6 @@ def consoles_told(cloud: Machines) -> Iterator[None]:
 def test_the_disk_boots_as_on_ec2_does_a_jobs_task_and_ends_its_instance(
     emulated: Machines, ami: Ami, record_property: Any
 ) -> None:
-    emulated.create("disk", {"run.sh": PROGRAM}, maxInstances=1, numThreads=1, idleTimeout=3)
-    emulated.put("disk", {"a.txt": b"x"})
     with consoles_told(emulated):
         counts = emulated.wait_until_ended("disk", 1, seconds=BOOT_SECONDS)
     assert counts["done"] == 1, emulated.tasks("disk")
