@@ -30,7 +30,7 @@ def test_a_halt_releases_what_runs_and_counts_nothing(tmp_path: Path) -> None:
 
     started = time.monotonic()
     assert plant.run(meanwhile=halt) == "SIGTERM"
-    assert time.monotonic() - started < pipeline.POLL_SECONDS + 5
+    assert time.monotonic() - started < 60  # the program would take 100
     rows = [plant.row(f"data/{number}") for number in range(4)]
     assert {(row.state, row.attempts) for row in rows} == {(State.QUEUED, 0)}
     assert {(row.outcome, row.reason) for row in rows} <= {

@@ -157,7 +157,7 @@ def test_a_daemon_that_holds_the_pipes_is_not_waited_for(bench: Bench) -> None:
     daemon = "sh -c 'trap \"\" TERM; echo $$ > pid; while :; do echo x; sleep 0.01; done' &"
     ran = asyncio.run(bench.run(f"{daemon} until [ -s pid ]; do sleep 0.01; done; echo out"))
     assert ran == Run(0, ran.seconds, timed_out=False)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     assert b"out" in bench.written.names.close()
     until(lambda: not bench.is_running("pid"), seconds=60)
 
