@@ -18,7 +18,7 @@ from image.audit.scan import CHUNK, Match, scan
 _ELF_CORE = re.compile(rb"\x7fELF.(?:\x01.{10}\x04\x00|\x02.{10}\x00\x04)", re.DOTALL)
 # Where people keep settings: not what packages bring, which Python's, too, say of themselves.
 _SETTINGS = re.compile(
-    r"(?!boot/)(?!.*/(?:site|dist)-packages/)(?!var/(?:cache|lib/dpkg)/)"
+    r"(?!boot/)(?!.*/(?:site|dist)-packages/)(?!.*\.whl\Z)(?!var/(?:cache|lib/dpkg)/)"
     r"(?!usr/(?!local/|lib/systemd/(?:system|user)/)).*",
     re.DOTALL,
 )
