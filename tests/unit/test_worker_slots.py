@@ -155,3 +155,24 @@ def test_whatever_comes_and_goes_nobody_is_crowded_and_everybody_has_a_turn(seed
         assert served == set(rooms)
 
     asyncio.run(story())
+
+
+def test_one_that_is_cancelled_in_the_moment_in_which_a_slot_gets_free_upsets_nobody() -> None:
+    async def story() -> None:
+        slots, leave = Slots(1), asyncio.Event()
+
+        async def use() -> str:
+            async with slots.one(1):
+                await leave.wait()
+            return "used"
+
+        first, second, third = [asyncio.create_task(use()) for _ in range(3)]
+        await asyncio.sleep(0)
+        leave.set()
+        second.cancel()  # the first one hears before it does
+        assert await first == "used"
+        assert await third == "used"
+        with pytest.raises(asyncio.CancelledError):
+            await second
+
+    asyncio.run(story())

@@ -55,10 +55,10 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_back(room)
+            if turn.cancelled():
+                self._waiting = [waiter for waiter in self._waiting if waiter[1] is not turn]
             else:
-                self._waiting.remove((room, turn))
+                self._give_back(room)
             raise
 
     def _give_back(self, room: int) -> None:
@@ -68,6 +68,8 @@ class Slots:
     def _admit(self) -> None:
         while self._waiting and self._fits(self._waiting[0][0]):
             room, turn = self._waiting.pop(0)
+            if turn.cancelled():
+                continue  # a moment ago, and has not left yet
             self._running.append(room)
             turn.set_result(None)
 
