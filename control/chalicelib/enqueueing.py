@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -106,16 +106,22 @@ def _take_in(context: Context, job: Job, step: Enqueue, page: list[Listed], *, a
     since = step.began if again else None
     oldest = step.newer_than.timestamp() if step.newer_than else 0.0
     wanted = [listed for listed in page if listed.modified >= oldest]
+    modified = {listed.key: datetime.fromtimestamp(listed.modified, UTC) for listed in wanted}
     arrivals = [Arrival(_message(job, step, listed), since=since) for listed in wanted]
     pieces = [arrivals[i : i + _PIECE] for i in range(0, len(arrivals), _PIECE)]
-    decide = _untold if step.newer_than else task.enqueue_again
 
     def decided(row: Task | None, arrival: Arrival) -> Task | None:
         now = context.now()
         reason = filters.why_skipped(job.parameters.filter, arrival.message)
         if reason:
             return task.skip(row, arrival.message, sequencer="", reason=reason, now=now)
-        return decide(row, arrival.message, now=now)
+        if not step.newer_than:
+            return task.enqueue_again(row, arrival.message, now=now)
+        at = modified[arrival.message.key]
+        found = task.enqueue_untold(row, arrival.message, modified=at, now=now)
+        if found:
+            log.warning("no event told of an object of job %s: it is enqueued", job.name)
+        return found
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
         taken = pool.map(lambda piece: intake.take_in(context, job, piece, decide=decided), pieces)
@@ -124,16 +130,6 @@ def _take_in(context: Context, job: Job, step: Enqueue, page: list[Listed], *, a
         raise NotTakenIn(f"{missed} objects of enqueue {step.run} of job {job.name}")
     if arrivals:
         steps.nudge_soon(context)
-
-
-def _untold(row: Task | None, message: Message, *, now: datetime) -> Task | None:
-    """The row of an object of which no event told; None where one did."""
-    if row is not None and not row.etag:
-        return None  # a bare key: nobody knows of which object it is
-    found = task.enqueue(row, message, sequencer="", now=now)
-    if found:
-        log.warning("no event told of an object of job %s: it is enqueued", message.job)
-    return found
 
 
 def _message(job: Job, step: Enqueue, listed: Listed) -> Message:

@@ -115,8 +115,7 @@ class Story:
         body = self._bodies.get(key, body) if same else body
         self._bodies[key] = body
         self.objects.kept["in", key] = Kept(body)
-        etag = hashlib.md5(body).hexdigest()
-        sent = Message(job=JOB, bucket="in", key=key, etag=etag, size=len(body))
+        sent = self._message(key, body)
         for after in [late + time for time in range(times)]:
             if after:
                 self.loop.call_later(after, self._told, sent, f"{number:04x}")
@@ -131,6 +130,21 @@ class Story:
             assert self._ledger.write([row]) != [None]
             self.queue.send([message.encode(sent)])
 
+    def _list(self) -> None:
+        """As reconcile does when the work seems over."""
+        now, rows = datetime.now(UTC), self.table.rows()
+        for (bucket, key), kept in list(self.objects.kept.items()):
+            if bucket == "in":
+                sent = self._message(key, kept.body)
+                row = task.enqueue_untold(rows.get(key), sent, modified=now, now=now)
+                if row is not None:
+                    assert self._ledger.write([row]) != [None]
+                    self.queue.send([message.encode(sent)])
+
+    def _message(self, key: str, body: bytes) -> Message:
+        etag = hashlib.md5(body).hexdigest()
+        return Message(job=JOB, bucket="in", key=key, etag=etag, size=len(body))
+
     async def tell(self, events: Iterable[Event]) -> None:
         """Let it happen, then be calm; raises Broken."""
         for event in events:
@@ -138,6 +152,8 @@ class Story:
             self._look()
         self.line.plan.clear()
         self.line.storms.clear()
+        await self._calm()
+        self._list()
         await self._calm()
         self._see_to_the_end()
         self._look()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from aws_parallelizer.core import attempts, task
-from aws_parallelizer.core.outcome import Outcome
+from aws_parallelizer.core.outcome import Outcome, State
 from aws_parallelizer.core.task import Ended
 from chalicelib import enqueueing, jobs, steps, untold_objects
 from chalicelib.steps import Enqueue
@@ -95,6 +96,23 @@ def test_failed_and_skipped_tasks_are_not_begun_again_by_a_listing(desk: Desk) -
     desk.world.queue().empty()
     look(desk)
     assert keys(desk) == []
+
+
+def test_an_object_that_came_again_under_the_attempt_that_missed_it_is_found(desk: Desk) -> None:
+    put(desk, "job/a")
+    desk.upload({"key": "job/a"})
+    started = desk.context.now() + timedelta(seconds=30)
+    row = msgspec.structs.replace(desk.world.row("job/a"), state=State.RUNNING, started=started)
+    gone = attempts.end(row, Ended(outcome=Outcome.INPUT_MISSING), max_attempts=1, now=started)
+    desk.context.ledger.write([gone])
+    desk.world.queue().empty()
+    look(desk)
+    assert keys(desk) == [], "it is older than the attempt"
+    put(desk, "job/a", age=-timedelta(seconds=29.5))  # S3's times are whole seconds
+    look(desk, after=untold_objects.EVERY)
+    assert keys(desk) == ["job/a"]
+    assert desk.world.row("job/a").state == State.QUEUED
+    assert desk.world.row("job/a").generation == 2
 
 
 def test_a_bare_key_that_failed_is_not_begun_again_by_a_listing(desk: Desk) -> None:

@@ -66,3 +66,17 @@ def test_no_attempt_is_lost_to_a_service_that_refuses_everything_for_a_minute(
 def test_a_file_that_goes_and_comes_again_is_done(again: Event) -> None:
     story = tell(Upload(), Delete(), Wait(30), again)
     assert story.table.rows()["data/copy-0"].state == State.DONE
+
+
+def test_a_file_that_comes_again_under_the_attempt_that_missed_it_is_found_by_a_listing() -> None:
+    story = tell(
+        Upload(),
+        Upload(Kind.SLOW, 1),
+        *[Upload()] * 4,
+        *[Wait(0.02)] * 3,
+        Delete(Kind.SLOW, 1),
+        *[Upload()] * 3,
+        Wait(0.02),
+        Upload(Kind.SLOW, 1, same=True),
+    )
+    assert {row.state for row in story.table.rows().values()} == {State.DONE}

@@ -14,7 +14,7 @@ later result.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,6 +22,7 @@ from aws_parallelizer.core.message import Message
 from aws_parallelizer.core.outcome import OPEN, RETRIABLE, Outcome, State
 
 LAST_OUTPUT_BYTES = 4096
+_S3_CLOCK_STEP = timedelta(seconds=1)  # to which it rounds down when an object was modified
 MAX_ROW_BYTES = 380_000  # a DynamoDB item has at most 400 KB, its keys included
 
 
@@ -106,7 +107,29 @@ def enqueue(row: Task | None, message: Message, *, sequencer: str, now: datetime
         return None
     if sequencer and row.sequencer and _sequence(sequencer) <= _sequence(row.sequencer):
         return None
-    fresh = queued(message, sequencer=sequencer or row.sequencer, now=now)
+    return _next_generation(row, queued(message, sequencer=sequencer or row.sequencer, now=now))
+
+
+def enqueue_untold(
+    row: Task | None, message: Message, *, modified: datetime, now: datetime
+) -> Task | None:
+    """The row after a listing showed an object that was last `modified` then; None where an event
+    told of it, or where it is a bare key's, of which nobody knows the object.
+
+    An object that went and came again under a running attempt, which did not find it: its event
+    found an open task and changed nothing.
+    """
+    if row is not None and not row.etag:
+        return None
+    found = enqueue(row, message, sequencer="", now=now)
+    if found or row is None or not _was_gone(row) or row.started is None:
+        return found
+    if modified + _S3_CLOCK_STEP <= row.started:
+        return None
+    return _next_generation(row, queued(message, sequencer=row.sequencer, now=now))
+
+
+def _next_generation(row: Task, fresh: Task) -> Task:
     return msgspec.structs.replace(fresh, generation=row.generation + 1, version=row.version)
 
 
