@@ -77,6 +77,7 @@ def test_a_password_by_its_name_is_found_where_settings_are(tmp_path: Path) -> N
         plant(tmp_path, path, PASSWORD)
     plant(tmp_path, "usr/lib/python3/dist-packages/x.py", PASSWORD)
     plant(tmp_path, "usr/share/doc/x", PASSWORD)
+    plant(tmp_path, "opt/mine/wheels/x-1.0-py3-none-any.whl", PASSWORD)
     assert refused(tmp_path) == set(SETTINGS)
 
 
