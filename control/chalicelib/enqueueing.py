@@ -106,7 +106,7 @@ def _take_in(context: Context, job: Job, step: Enqueue, page: list[Listed], *, a
     since = step.began if again else None
     oldest = step.newer_than.timestamp() if step.newer_than else 0.0
     wanted = [listed for listed in page if listed.modified >= oldest]
-    modified = {listed.key: datetime.fromtimestamp(listed.modified, UTC) for listed in wanted}
+    modified = {listed.key: listed.modified for listed in wanted}
     arrivals = [Arrival(_message(job, step, listed), since=since) for listed in wanted]
     pieces = [arrivals[i : i + _PIECE] for i in range(0, len(arrivals), _PIECE)]
 
@@ -117,7 +117,7 @@ def _take_in(context: Context, job: Job, step: Enqueue, page: list[Listed], *, a
             return task.skip(row, arrival.message, sequencer="", reason=reason, now=now)
         if not step.newer_than:
             return task.enqueue_again(row, arrival.message, now=now)
-        at = modified[arrival.message.key]
+        at = datetime.fromtimestamp(modified[arrival.message.key], UTC)
         found = task.enqueue_untold(row, arrival.message, modified=at, now=now)
         if found:
             log.warning("no event told of an object of job %s: it is enqueued", job.name)

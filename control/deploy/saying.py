@@ -25,7 +25,7 @@ def checked_stack(stack: str) -> str:
 
 
 def pauses() -> Iterator[float]:
-    """Seconds to wait between two looks, without end."""
+    """Seconds to wait between two looks, without end: AWS has to be asked whether it is done."""
     pause = _FIRST_POLL_SECONDS
     while True:
         yield pause

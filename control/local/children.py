@@ -23,7 +23,7 @@ from local import processes
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 0.2
+WATCH_SECONDS = 0.2  # between two looks; a quarter while one starts, for which somebody waits
 GRACE_SECONDS = 10.0  # to end in order; the local EC2 ends its machines in it
 START_SECONDS = 60.0
 TAIL_LINES = 20

@@ -22,7 +22,7 @@ from local.body import Ending
 log = logging.getLogger(__name__)
 
 START_SECONDS = 10.0  # nspawn killed before it has an init might leave one behind
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.05  # between two looks at /proc, which tells nobody of an init
 MOUNT_AND_RUN = Path(__file__).with_name("mount_and_run.py")
 
 

@@ -16,7 +16,7 @@ from benchmarks.sites import Site
 from benchmarks.usage import Usage
 
 _LONGEST_SECONDS = 600
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.05  # a look costs CPU that the contenders share
 
 
 class Look(NamedTuple):

@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_silent(self) -> bool:
         if self.server.slow:
-            time.sleep(self.server.slow.pop(0))
+            time.sleep(self.server.slow.pop(0))  # its slowness is what is tested
         self.server.silent -= 1
         if self.server.silent >= 0:
             self._answer(503)
@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         pieces = [body[i : i + 1] for i in range(len(body))] if pause else [body]
         for piece in pieces:
-            time.sleep(pause)
+            time.sleep(pause)  # as above
             try:
                 self.wfile.write(piece)
             except OSError:

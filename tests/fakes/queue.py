@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from aws_parallelizer.aws.sqs import MAX_VISIBILITY_SECONDS, Counts, Received
 
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.01  # in a long poll, between two looks for what others have sent
 
 
 Noise = Callable[[Counts, Counts], Counts]  # the true counts, those of the reading before

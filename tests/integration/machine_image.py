@@ -20,7 +20,7 @@ from waiting import until
 PROBE = """
 import json, os, signal, socket, subprocess, sys, time, urllib.error, urllib.request
 METADATA = "http://169.254.169.254/"
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.2  # between two looks for a notice, which nobody sends
 def say(text):
     with open("/dev/console", "w") as console:
         console.write(f"\\nprobe {text}\\n")

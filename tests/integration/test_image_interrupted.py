@@ -35,7 +35,7 @@ asked = []
 signal.signal(signal.SIGINT, lambda *_: asked.append(1))
 (here / "builder").touch()
 while not asked:
-    time.sleep(0.01)
+    time.sleep(0.01)  # until it is asked to end
 time.sleep(0.5)  # it takes this long to remove its builder, and must be let
 assert asked == [1], asked
 (here / "builder").unlink()

@@ -121,7 +121,7 @@ for n in 1 2; do try folder$n ls ../../$n; done
     assert machine.wait() == 0
 
 
-def test_a_program_cannot_signal_the_worker_even_while_that_starts_others(
+def test_a_program_cannot_signal_the_workers_process_even_while_that_starts_others(
     endpoint: str, start: Callable[..., Machine]
 ) -> None:
     site = Site(

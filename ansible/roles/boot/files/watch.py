@@ -23,7 +23,7 @@ _IN_CHARGE = ("active", "activating", "deactivating", "reloading")
 _PROPERTIES = ("ActiveState", "Result", "ExecMainStatus", "ExecMainStartTimestampMonotonic")
 _COMMAND_SECONDS = 60.0
 _METADATA_SECONDS = 5.0
-_METADATA_TRIES = 5
+_METADATA_TRIES = 5  # after 0, 1, ... s: the network may come up late
 
 
 class Unit(NamedTuple):
